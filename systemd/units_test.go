@@ -1,0 +1,175 @@
+package systemd
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// analyze runs systemd-analyze, of Debian's package systemd.
+func analyze(t *testing.T, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("systemd-analyze", args...)
+	cmd.Env = append(os.Environ(), "SYSTEMD_COLORS=0", "SYSTEMD_PAGER=")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("systemd-analyze %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// installed copies the units to where the program that they start exists.
+func installed(t *testing.T) (service, socket string) {
+	t.Helper()
+	dir := t.TempDir()
+	daemon := filepath.Join(dir, "lensletd")
+	if err := os.WriteFile(daemon, []byte("#!/bin/sh\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"lenslet.service", "lenslet.socket"} {
+		text := strings.ReplaceAll(unit(t, name), "/usr/bin/lensletd", daemon)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, "lenslet.service"), filepath.Join(dir, "lenslet.socket")
+}
+
+func unit(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// settings are a unit's values by key, in order.
+func settings(t *testing.T, name string) map[string][]string {
+	t.Helper()
+	all := map[string][]string{}
+	for line := range strings.Lines(unit(t, name)) {
+		line = strings.TrimSpace(line)
+		if key, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
+			all[key] = append(all[key], value)
+		}
+	}
+	return all
+}
+
+func TestUnitsVerify(t *testing.T) {
+	service, socket := installed(t)
+	if out := analyze(t, "verify", service, socket); out != "" {
+		t.Errorf("systemd-analyze verify is not silent:\n%s", out)
+	}
+}
+
+func TestServiceExposure(t *testing.T) {
+	const most = 1.5
+	service, _ := installed(t)
+	out := analyze(t, "security", "--no-pager", "--offline=true", service)
+	m := regexp.MustCompile(`Overall exposure level for lenslet\.service: ([0-9.]+)`).FindStringSubmatch(out)
+	if m == nil {
+		t.Fatalf("no exposure level in:\n%s", out)
+	}
+	if level, err := strconv.ParseFloat(m[1], 64); err != nil || level > most {
+		t.Errorf("exposure level %s, want %.1f or less:\n%s", m[1], most, out)
+	}
+}
+
+// What the sandbox must leave open, or there is no stream.
+func TestServiceLeavesOpen(t *testing.T) {
+	s := settings(t, "lenslet.service")
+	if !slices.Contains(s["DeviceAllow"], "char-video4linux rw") || s["PrivateDevices"] != nil {
+		t.Error("cameras and codecs cannot be opened")
+	}
+	if !slices.Contains(s["SupplementaryGroups"], "video") {
+		t.Error("the device nodes belong to the group video")
+	}
+	for _, family := range []string{"AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"} {
+		if !slices.Contains(strings.Fields(s["RestrictAddressFamilies"][0]), family) {
+			t.Errorf("%s cannot be used", family)
+		}
+	}
+	// A user namespace holds no capability over the host's ports.
+	if s["PrivateUsers"][0] == "yes" && !slices.Contains(s["Requires"], "lenslet.socket") {
+		t.Error("nobody opens port 554")
+	}
+	if ports := settings(t, "lenslet.socket")["ListenStream"]; !slices.Equal(ports, []string{"554"}) {
+		t.Errorf("lenslet.socket opens %q, want 554", ports)
+	}
+}
+
+func TestServiceNeverEnds(t *testing.T) {
+	s := settings(t, "lenslet.service")
+	for key, want := range map[string]string{
+		"Type": "notify", "NotifyAccess": "main", "Restart": "always", "StartLimitIntervalSec": "0",
+		"DynamicUser": "yes", "StateDirectory": "lenslet", "ConfigurationDirectory": "lenslet",
+	} {
+		if !slices.Equal(s[key], []string{want}) {
+			t.Errorf("%s=%q, want %s", key, s[key], want)
+		}
+	}
+	if s["WatchdogSec"] == nil || s["RestartPreventExitStatus"] != nil {
+		t.Error("a daemon that hangs or crashes must be started again")
+	}
+	if limit := settings(t, "lenslet.socket")["TriggerLimitIntervalSec"]; !slices.Equal(limit, []string{"0"}) {
+		t.Error("viewers that wait while the daemon fails to start would end the socket")
+	}
+}
+
+// syscalls expands sets as the service manager does: a name with '@' is a set.
+func syscalls(t *testing.T, into map[string]bool, on bool, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if !strings.HasPrefix(name, "@") {
+			into[name] = on
+			continue
+		}
+		lines := strings.Split(strings.TrimSpace(analyze(t, "syscall-filter", "--no-pager", name)), "\n")
+		for _, line := range lines[1:] {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				syscalls(t, into, on, line)
+			}
+		}
+	}
+}
+
+// The calls of the Go runtime, of the network, and of V4L2, on the
+// architectures of the boards.
+func TestServiceLetsSystemCallsThrough(t *testing.T) {
+	allowed := map[string]bool{}
+	for _, filter := range settings(t, "lenslet.service")["SystemCallFilter"] {
+		names, deny := strings.CutPrefix(filter, "~")
+		syscalls(t, allowed, !deny, strings.Fields(names)...)
+	}
+	syscalls(t, allowed, true, "@default") // always let through, systemd.exec(5)
+	needed := map[string]string{
+		"runtime": "clone clone3 futex futex_time64 mmap mmap2 mprotect munmap madvise sigaltstack rt_sigaction rt_sigprocmask " +
+			"sigreturn rt_sigreturn tgkill tkill gettid getpid sched_getaffinity sched_yield prctl arch_prctl getrandom nanosleep " +
+			"clock_gettime clock_gettime64 exit exit_group getrlimit ugetrlimit prlimit64 uname set_robust_list rseq set_tid_address " +
+			"timer_create timer_settime timer_delete setitimer brk",
+		"files": "openat open read write pread64 pwrite64 close fstat fstat64 newfstatat fstatat64 statx lseek _llseek getdents64 readlinkat " +
+			"fcntl fcntl64 dup dup3 pipe2 renameat renameat2 unlinkat mkdirat fsync fdatasync ftruncate fchmodat flock",
+		"network": "socket bind listen accept4 connect getsockname getpeername setsockopt getsockopt sendto recvfrom sendmsg sendmmsg " +
+			"recvmsg recvmmsg recvmmsg_time64 shutdown writev readv splice sendfile epoll_create1 epoll_ctl epoll_pwait epoll_wait",
+		"devices": "ioctl poll ppoll ppoll_time64 eventfd2 memfd_create",
+	}
+	for part, names := range needed {
+		for _, name := range strings.Fields(names) {
+			if !allowed[name] {
+				t.Errorf("%s: %s is refused", part, name)
+			}
+		}
+	}
+	for _, name := range []string{"ptrace", "bpf", "mount", "reboot", "init_module", "setuid", "chown", "clock_settime", "io_uring_setup", "swapon"} {
+		if allowed[name] {
+			t.Errorf("%s is let through", name)
+		}
+	}
+}
