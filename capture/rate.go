@@ -27,7 +27,7 @@ func ParseRate(s string) (Rate, error) {
 	case strings.Contains(s, "."):
 		var f float64
 		f, err = strconv.ParseFloat(s, 64)
-		r = Rate{int(math.Round(f * 1000)), 1000}
+		r = Rate{int(math.Round(min(f, 1e6) * 1000)), 1000} // what is too much fits an int
 	default:
 		r.Num, err = strconv.Atoi(s)
 	}
