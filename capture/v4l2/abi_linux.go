@@ -235,8 +235,7 @@ type event struct {
 	pending, sequence uint32
 	timestamp         struct{ sec, nsec int }
 	id                uint32
-	_                 [8]uint32
-	_                 [eventHole]byte
+	_                 [32 + eventHole]byte // one field: Go pads an empty last one
 }
 
 // Direction bits of an ioctl number (asm-generic/ioctl.h), and V4L2's letter.
