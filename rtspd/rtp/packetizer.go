@@ -53,13 +53,14 @@ func (p *Packetizer) MTU() int { return p.mtu }
 
 // Packetize describes one access unit, NAL units without start codes. The last
 // packet carries the marker. The result is valid until the next call and as
-// long as the unit is. Only the NAL units that share a STAP-A are copied, and
+// long as the unit is; Packetize(nil, 0) lets go of it. Only the NAL units that share a STAP-A are copied, and
 // nothing is allocated once the slab has grown to the size of the stream.
 //
 // The fragments of a NAL unit have exactly mtu bytes but for the last one, so
 // that they can leave in one segmented send.
 func (p *Packetizer) Packetize(nalus [][]byte, rtptime uint32) []Packet {
 	p.header.Timestamp = rtptime
+	clear(p.packets)
 	p.packets = p.packets[:0]
 	p.reserve(nalus)
 	if n := p.together(nalus); n > 1 {

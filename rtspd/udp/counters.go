@@ -1,0 +1,31 @@
+package udp
+
+import "sync/atomic"
+
+// Counters tells what a Sender did since it was made.
+type Counters struct {
+	Calls     uint64 // system calls
+	Segmented uint64 // sends of several packets in one, by UDP_SEGMENT
+	Packets   uint64 // sent
+	Bytes     uint64 // of the packets sent, without UDP and IP headers
+	Dropped   uint64 // packets not sent because the kernel had no room, or after an error
+	Refused   uint64 // calls that ended with ECONNREFUSED
+	Fallbacks uint64 // destinations that segmentation failed for
+}
+
+type counters struct {
+	calls, segmented, packets, bytes, dropped, refused, fallbacks atomic.Uint64
+}
+
+// Counters may be called by any goroutine.
+func (s *Sender) Counters() Counters {
+	return Counters{
+		Calls:     s.counters.calls.Load(),
+		Segmented: s.counters.segmented.Load(),
+		Packets:   s.counters.packets.Load(),
+		Bytes:     s.counters.bytes.Load(),
+		Dropped:   s.counters.dropped.Load(),
+		Refused:   s.counters.refused.Load(),
+		Fallbacks: s.counters.fallbacks.Load(),
+	}
+}

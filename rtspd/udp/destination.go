@@ -1,0 +1,71 @@
+package udp
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Destination is where packets go, in the form that the kernel wants, and
+// what is known about the way there. It belongs to one Sender.
+type Destination struct {
+	addr  netip.AddrPort
+	inet4 unix.RawSockaddrInet4 // if addr is IPv4
+	inet6 unix.RawSockaddrInet6 // IPv4 in the form ::ffff:a.b.c.d
+	whole bool                  // segmentation failed: single packets from now on
+}
+
+// NewDestination prepares an address, IPv4 or IPv6, for a socket of either
+// family. A zone is the name or the number of an interface; one that does not
+// exist makes Send fail.
+func NewDestination(a netip.AddrPort) *Destination {
+	a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	d := &Destination{addr: a}
+	d.inet6.Family = unix.AF_INET6
+	d.inet6.Port = networkOrder(a.Port())
+	d.inet6.Addr = a.Addr().As16()
+	d.inet6.Scope_id = scope(a.Addr().Zone())
+	if a.Addr().Is4() {
+		d.inet4.Family = unix.AF_INET
+		d.inet4.Port = networkOrder(a.Port())
+		d.inet4.Addr = a.Addr().As4()
+	}
+	return d
+}
+
+// AddrPort is the address, never in the form ::ffff:a.b.c.d.
+func (d *Destination) AddrPort() netip.AddrPort { return d.addr }
+
+// Segmented tells whether segmentation is still tried.
+func (d *Destination) Segmented() bool { return !d.whole }
+
+// sockaddr is the address for a socket of the given family.
+func (d *Destination) sockaddr(family int) (*byte, uint32) {
+	if family == unix.AF_INET && d.addr.Addr().Is4() {
+		return (*byte)(unsafe.Pointer(&d.inet4)), unix.SizeofSockaddrInet4
+	}
+	return (*byte)(unsafe.Pointer(&d.inet6)), unix.SizeofSockaddrInet6
+}
+
+// networkOrder is a port as it lies in a sockaddr.
+func networkOrder(port uint16) uint16 {
+	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, port))
+}
+
+// scope is the index of an interface, 0 if there is no zone or no such interface.
+func scope(zone string) uint32 {
+	if zone == "" {
+		return 0
+	}
+	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(n)
+	}
+	if i, err := net.InterfaceByName(zone); err == nil {
+		return uint32(i.Index)
+	}
+	return 0
+}

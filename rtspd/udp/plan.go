@@ -1,0 +1,120 @@
+package udp
+
+import (
+	"slices"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"lenslet/rtspd/rtp"
+)
+
+// What one segmented send carries at most.
+const (
+	maxSegments = 64             // UDP_MAX_SEGMENTS in linux/udp.h before Linux 6.9
+	maxBytes    = 65535 - 20 - 8 // what UDP over IPv4 carries
+	sizeBytes   = 2              // of the segment size, a u16 (UDP_SEGMENT in udp(7))
+)
+
+// A control is one control message with the size of a segment. The data of a
+// control message begins behind its header, which is aligned already.
+type control struct {
+	header unix.Cmsghdr
+	size   uint16
+	_      [6]byte // up to CMSG_SPACE(2)
+}
+
+// A plan is messages, each with the packets that it carries.
+type plan struct {
+	messages []unix.Mmsghdr
+	counts   []int // packets of each message
+	controls []control
+}
+
+// Plan lays out packets, headers and payloads where they are. They must not
+// change before the last Send, and are held until the next Plan; Plan(nil) lets
+// go of them, which has to be before their memory is unmapped. Packets without
+// a byte are left out.
+func (s *Sender) Plan(packets []rtp.Packet) {
+	clear(s.iovecs)
+	s.iovecs = slices.Grow(s.iovecs[:0], 2*len(packets))
+	s.first = slices.Grow(s.first[:0], len(packets)+1)
+	s.sizes = slices.Grow(s.sizes[:0], len(packets))
+	for _, p := range packets {
+		if p.Len() == 0 {
+			continue
+		}
+		s.first = append(s.first, len(s.iovecs))
+		s.sizes = append(s.sizes, p.Len())
+		s.addIovec(p.Header)
+		s.addIovec(p.Payload)
+	}
+	s.first = append(s.first, len(s.iovecs))
+	s.runs.reset(len(s.sizes))
+	s.singles.reset(len(s.sizes))
+	for from := 0; from < len(s.sizes); {
+		n := s.run(from)
+		s.add(&s.runs, from, n)
+		from += n
+	}
+}
+
+func (s *Sender) addIovec(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	v := unix.Iovec{Base: unsafe.SliceData(b)}
+	v.SetLen(len(b))
+	s.iovecs = append(s.iovecs, v)
+}
+
+// run counts the packets from the given one on that one send can carry: all of
+// one size, but for the last, which may be shorter.
+func (s *Sender) run(from int) int {
+	size := s.sizes[from]
+	total := size
+	for i := from + 1; i < len(s.sizes); i++ {
+		total += s.sizes[i]
+		switch {
+		case i-from == maxSegments, total > maxBytes, s.sizes[i] > size:
+			return i - from
+		case s.sizes[i] < size:
+			return i - from + 1
+		}
+	}
+	return len(s.sizes) - from
+}
+
+// planSingles lays out one message for each packet, unless it is done already.
+func (s *Sender) planSingles() {
+	for i := len(s.singles.messages); i < len(s.sizes); i++ {
+		s.add(&s.singles, i, 1)
+	}
+}
+
+// add puts a message of n packets at the end. The plan has room for it.
+func (s *Sender) add(p *plan, from, n int) {
+	var m unix.Mmsghdr
+	if a, b := s.first[from], s.first[from+n]; b > a {
+		m.Hdr.Iov = &s.iovecs[a]
+		m.Hdr.SetIovlen(b - a)
+	}
+	if n > 1 {
+		c := control{size: uint16(s.sizes[from])}
+		c.header.Level, c.header.Type = unix.SOL_UDP, unix.UDP_SEGMENT
+		c.header.SetLen(unix.CmsgLen(sizeBytes))
+		p.controls = append(p.controls, c)
+		m.Hdr.Control = (*byte)(unsafe.Pointer(&p.controls[len(p.controls)-1]))
+		m.Hdr.SetControllen(unix.CmsgSpace(sizeBytes))
+	}
+	p.messages = append(p.messages, m)
+	p.counts = append(p.counts, n)
+}
+
+// reset empties the plan and makes room, since messages point to controls.
+func (p *plan) reset(packets int) {
+	clear(p.messages)
+	p.messages = slices.Grow(p.messages[:0], packets)
+	p.counts = slices.Grow(p.counts[:0], packets)
+	p.controls = slices.Grow(p.controls[:0], packets)
+}
