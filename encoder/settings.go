@@ -18,6 +18,13 @@ type Settings struct {
 	Level         Level
 }
 
+// DefaultSettings are those of a camera that nobody configured: the source's own
+// size, 30 frames per second, and what the Raspberry Pi's encoder begins with
+// (level 4.0, a key frame every 60 frames), at a bit rate for a home network.
+func DefaultSettings() Settings {
+	return Settings{Rate: capture.Rate{Num: 30, Den: 1}, Bitrate: 2_000_000, Mode: VBR, GOP: 60, Profile: High, Level: 40}
+}
+
 // A Mode is a way to meet the bit rate.
 type Mode string
 

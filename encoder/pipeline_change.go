@@ -1,0 +1,234 @@
+package encoder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lenslet/capture/v4l2"
+)
+
+// A wanted is a change that was read and found to be well-formed.
+type wanted struct {
+	settings Settings
+	controls []setting
+	keyframe bool
+}
+
+// A setting is a value for a control of the source.
+type setting struct {
+	control v4l2.Control
+	value   int64
+}
+
+// change makes all of it or nothing. The caller holds changing.
+func (p *Pipeline) change(ctx context.Context, w wanted) error {
+	old := p.Settings()
+	if err := p.possible(old, w.settings); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	undo, err := p.setControls(w.controls)
+	if err != nil {
+		return err
+	}
+	if err := p.apply(old, w.settings); err != nil {
+		undo()
+		return err
+	}
+	if w.keyframe {
+		p.RequestKeyFrame()
+	}
+	return nil
+}
+
+// possible asks source and codec, without a change, whether the settings can be
+// met. The error is a *Refused.
+func (p *Pipeline) possible(old, next Settings) error {
+	p.mu.Lock()
+	codec, choice := p.codec, p.choice
+	p.mu.Unlock()
+	if codec == nil {
+		return errors.New("the camera does not stream at the moment")
+	}
+	if next == old {
+		return nil
+	}
+	if codec == p.cfg.Encoder {
+		if err := codec.Check(next); err != nil {
+			return err
+		}
+	}
+	if next.Width == old.Width && next.Height == old.Height && next.Rate.Float() <= choice.Rate.Float() {
+		return nil
+	}
+	choices, err := p.cfg.Source.Choices(p.wish(next))
+	if err != nil {
+		return &Refused{"resolution", fmt.Sprintf("%dx%d", next.Width, next.Height), err.Error()}
+	}
+	best := choices[0]
+	if best.Width != next.Width || best.Height != next.Height {
+		return &Refused{"resolution", fmt.Sprintf("%dx%d", next.Width, next.Height), fmt.Sprintf("%dx%d only", best.Width, best.Height)}
+	}
+	if best.Rate.Float() < next.Rate.Float()*0.99 {
+		return &Refused{"framerate", next.Rate.String(), fmt.Sprintf("up to %s at %dx%d", best.Rate, next.Width, next.Height)}
+	}
+	return nil
+}
+
+// apply changes what runs, or halts and begins anew.
+func (p *Pipeline) apply(old, next Settings) error {
+	if next == old {
+		return nil
+	}
+	if old.sameStream(next) {
+		done, err := p.applyRunning(old, next)
+		if done || err != nil {
+			return err
+		}
+	}
+	if err := p.halt(true); err != nil {
+		p.fail(err)
+		return err
+	}
+	err := p.begin(next)
+	if err == nil {
+		return nil
+	}
+	p.cfg.Log.Warn("a change was refused half-way; going back", "error", err)
+	if back := p.begin(old); back != nil {
+		p.fail(back)
+		return errors.Join(err, back)
+	}
+	var refused *Refused
+	if errors.As(err, &refused) {
+		return err
+	}
+	name, value := old.difference(next)
+	return &Refused{name, value, fmt.Sprintf("not what the driver said (%v); the settings are as before", err)}
+}
+
+// sameStream tells whether a running codec can go from one to the other: the
+// sequence parameter set stays as it is.
+func (s Settings) sameStream(t Settings) bool {
+	s.Rate, s.Bitrate, s.GOP = t.Rate, t.Bitrate, t.GOP
+	return s == t
+}
+
+// difference names the first parameter that needs a codec begun anew.
+func (s Settings) difference(t Settings) (name, value string) {
+	switch {
+	case s.Width != t.Width || s.Height != t.Height:
+		return "resolution", fmt.Sprintf("%dx%d", t.Width, t.Height)
+	case s.Mode != t.Mode:
+		return "bitrate_mode", string(t.Mode)
+	case s.Profile != t.Profile:
+		return "profile", string(t.Profile)
+	case s.Level != t.Level:
+		return "level", t.Level.String()
+	}
+	return "framerate", t.Rate.String()
+}
+
+// applyRunning changes bitrate, GOP and rate while frames flow. False: the
+// source cannot reach the rate while it runs.
+func (p *Pipeline) applyRunning(old, next Settings) (done bool, err error) {
+	p.mu.Lock()
+	codec, given := p.codec, p.format.Rate
+	p.mu.Unlock()
+	was := given
+	if next.Rate != old.Rate {
+		if r, err := p.cfg.Source.SetRate(next.Rate); err == nil {
+			given = r
+		} // else it goes on as it was, and frames are left out
+		if given.Num > 0 && given.Float() < next.Rate.Float()*0.99 {
+			return false, nil
+		}
+	}
+	if err := codec.Set(next); err != nil {
+		if given != was {
+			_, _ = p.cfg.Source.SetRate(was)
+		}
+		return true, err
+	}
+	p.mu.Lock()
+	p.settings, p.format.Rate = next, given
+	p.thin.set(given, next.Rate)
+	p.mu.Unlock()
+	if p.cfg.Changed != nil {
+		p.cfg.Changed(next)
+	}
+	p.cfg.Log.Info("changed", "rate", next.Rate, "bitrate", next.Bitrate, "gop", next.GOP)
+	return true, nil
+}
+
+// setControls sets all of them or none. undo puts the old values back.
+func (p *Pipeline) setControls(all []setting) (undo func(), err error) {
+	var old []setting
+	undo = func() {
+		for i := len(old) - 1; i >= 0; i-- {
+			_ = p.cfg.Source.SetControl(old[i].control.ID, old[i].value)
+		}
+	}
+	for _, s := range all {
+		before, err := p.cfg.Source.Control(s.control.ID)
+		if err == nil { // a button has no value to go back to
+			old = append(old, setting{s.control, before})
+		}
+		if err := p.cfg.Source.SetControl(s.control.ID, s.value); err != nil {
+			undo()
+			return nil, &Refused{s.control.Key(), fmt.Sprint(s.value), fmt.Sprintf("%s; the driver said: %v", accepted(s.control), err)}
+		}
+	}
+	return undo, nil
+}
+
+// Settings are those in force.
+func (p *Pipeline) Settings() Settings {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.settings
+}
+
+// Counts of a pipeline since it was made.
+type Counts struct {
+	Captured, Encoded, Dropped uint64 // frames
+	Imported, Copied           uint64 // frames that reached the codec by DMABUF, or by a copy
+	Damaged                    uint64 // units that the codec marked as faulty
+}
+
+// Counts tells what happened so far. Dropped frames are those that the source
+// lost, and those that the codec had no room for; frames left out to keep the
+// wanted rate are not lost.
+func (p *Pipeline) Counts() Counts {
+	n := Counts{Captured: p.captured.Load(), Dropped: p.skipped.Load() + p.cfg.Source.Dropped()}
+	for _, c := range []Codec{p.cfg.Encoder, p.cfg.Passing} {
+		if c != nil {
+			k := c.Counters()
+			n.Encoded += k.Encoded
+			n.Imported += k.Imported
+			n.Copied += k.Copied
+			n.Damaged += k.Damaged
+		}
+	}
+	return n
+}
+
+// Encoder and Camera name what is in use.
+func (p *Pipeline) Encoder() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.codec == nil {
+		return "none"
+	}
+	return p.codec.Name()
+}
+
+// Camera names the source and its format.
+func (p *Pipeline) Camera() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Sprintf("%s, %s", p.cfg.Source.Name(), p.format.FourCC)
+}

@@ -1,0 +1,84 @@
+package rtspd
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"lenslet/rtspd/rtp"
+)
+
+// A framed holds the packets of one unit as they go over TCP: each behind '$',
+// the channel and its length (RFC 2326 10.12). All TCP viewers of a channel
+// share it; the last to release it gives it back to its pool.
+type framed struct {
+	data     []byte
+	channel  byte
+	captured time.Duration // when the unit was captured
+	owners   atomic.Int32
+	pool     *framedPool
+}
+
+func (f *framed) retain() { f.owners.Add(1) }
+
+func (f *framed) release() {
+	switch n := f.owners.Add(-1); {
+	case n < 0:
+		panic("framed unit: released twice")
+	case n == 0:
+		f.pool.put(f)
+	}
+}
+
+// fill lays the packets out.
+func (f *framed) fill(packets []rtp.Packet) {
+	f.data = f.data[:0]
+	for _, p := range packets {
+		n := len(p.Header) + len(p.Payload)
+		f.data = append(f.data, '$', f.channel, byte(n>>8), byte(n))
+		f.data = append(f.data, p.Header...)
+		f.data = append(f.data, p.Payload...)
+	}
+}
+
+// interleave is fill for one packet of another kind, RTCP for instance.
+func interleave(channel byte, packet []byte) []byte {
+	b := make([]byte, 4, 4+len(packet))
+	b[0], b[1] = '$', channel
+	binary.BigEndian.PutUint16(b[2:], uint16(len(packet)))
+	return append(b, packet...)
+}
+
+// poolKept is how many unused framed units a pool keeps; more are left to the
+// garbage collector, so that one slow viewer does not fix the memory for good.
+const poolKept = 8
+
+type framedPool struct {
+	mu   sync.Mutex
+	free []*framed
+}
+
+// get gives an empty framed unit with one owner.
+func (p *framedPool) get(channel byte, captured time.Duration) *framed {
+	p.mu.Lock()
+	var f *framed
+	if n := len(p.free); n > 0 {
+		f, p.free = p.free[n-1], p.free[:n-1]
+	}
+	p.mu.Unlock()
+	if f == nil {
+		f = &framed{pool: p}
+	}
+	f.channel, f.captured = channel, captured
+	f.owners.Store(1)
+	return f
+}
+
+func (p *framedPool) put(f *framed) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) < poolKept {
+		p.free = append(p.free, f)
+	}
+}

@@ -1,0 +1,286 @@
+package rtspd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net/url"
+	"strings"
+	"time"
+
+	"lenslet/rtspd/wire"
+)
+
+// public lists the methods for a stream (RFC 2326 12.28).
+const public = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER"
+
+// A request is one that was found to be well-formed, with what its URL and its
+// Session header name.
+type request struct {
+	*wire.Request
+	cseq    string
+	url     *url.URL
+	stream  *Stream // nil: no such stream, or the URL is *
+	track   bool    // the URL names the track, not the presentation
+	session *session
+}
+
+// handle answers a request, exactly once.
+func (c *conn) handle(m *wire.Request) {
+	r := &request{Request: m, cseq: m.Header.Get("CSeq")}
+	res := c.check(r)
+	if res == nil {
+		res = c.dispatch(r)
+	}
+	if res != nil { // PLAY may have answered already
+		c.respond(r.cseq, res)
+	}
+}
+
+// check refuses what no method takes.
+func (c *conn) check(r *request) *wire.Response {
+	if r.Version != "RTSP/1.0" {
+		return plain(wire.RTSPVersionNotSupported, "this server speaks RTSP/1.0")
+	}
+	if r.cseq == "" {
+		return plain(wire.BadRequest, "the request has no CSeq")
+	}
+	if tags := append(r.Header.Values("Require"), r.Header.Values("Proxy-Require")...); len(tags) > 0 {
+		res := plain(wire.OptionNotSupported, "no option is supported")
+		res.Header.Set("Unsupported", strings.Join(tags, ", "))
+		return res
+	}
+	if !known(r.Method) {
+		return plain(wire.NotImplemented, r.Method+" is not a method of RTSP that this server knows")
+	}
+	if res := c.locate(r); res != nil {
+		return res
+	}
+	id, _, err := wire.ParseSession(r.Header.Get("Session"))
+	if r.Header.Get("Session") == "" {
+		return nil
+	}
+	if err != nil {
+		return plain(wire.BadRequest, err.Error())
+	}
+	if r.session = c.srv.session(id); r.session == nil {
+		return plain(wire.SessionNotFound, "there is no such session; it may have timed out")
+	}
+	r.session.touch()
+	return nil
+}
+
+func known(method string) bool {
+	return strings.Contains(public+", ANNOUNCE, RECORD, REDIRECT,", method+",")
+}
+
+// locate finds what the URL names.
+func (c *conn) locate(r *request) *wire.Response {
+	if r.URL == "*" {
+		return nil
+	}
+	u, err := url.Parse(r.URL)
+	if err != nil || (u.Scheme != "rtsp" && u.Scheme != "rtspu" && u.Scheme != "rtsps") {
+		return plain(wire.BadRequest, "the URL is not of the form rtsp://HOST/PATH")
+	}
+	r.url = u
+	path := strings.Trim(u.Path, "/")
+	if r.stream = c.srv.streams[path]; r.stream == nil {
+		if p, ok := strings.CutSuffix(path, "/"+track); ok {
+			r.stream, r.track = c.srv.streams[p], true
+		}
+	}
+	return nil
+}
+
+func (c *conn) dispatch(r *request) *wire.Response {
+	if r.Method == "OPTIONS" {
+		return c.options(r)
+	}
+	switch {
+	case r.url == nil:
+		return notAllowed("OPTIONS")
+	case r.stream == nil:
+		return plain(wire.NotFound, "there is no stream "+r.url.Path)
+	}
+	switch r.Method {
+	case "DESCRIBE":
+		return c.describe(r)
+	case "SETUP":
+		return c.setup(r)
+	case "GET_PARAMETER":
+		return c.getParameter(r)
+	case "SET_PARAMETER":
+		return c.setParameter(r)
+	case "PLAY", "PAUSE", "TEARDOWN":
+		return c.inSession(r)
+	}
+	return notAllowed(public) // ANNOUNCE, RECORD, REDIRECT
+}
+
+// inSession handles the methods that need a session.
+func (c *conn) inSession(r *request) *wire.Response {
+	ses := r.session
+	if ses == nil || ses.stream != r.stream {
+		return plain(wire.SessionNotFound, r.Method+" needs the Session that SETUP gave for this stream")
+	}
+	if r.Method == "TEARDOWN" {
+		c.srv.end(ses, "the viewer ended the session")
+		delete(c.carried, ses.id)
+		return ses.ok()
+	}
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	next, ok := ses.state.after(r.Method)
+	if !ok || (ses.conn != nil && ses.conn != c && r.Method == "PLAY") {
+		res := plain(wire.MethodNotValidInThisState, fmt.Sprintf("%s is not valid while the session is %s", r.Method, ses.state))
+		res.Header.Set("Allow", public)
+		return res
+	}
+	if r.Method == "PLAY" {
+		return c.play(r, next)
+	}
+	ses.stream.pause(ses.viewer.Load())
+	ses.state = next
+	return ses.ok()
+}
+
+func (c *conn) options(r *request) *wire.Response {
+	if r.url != nil && r.stream == nil && strings.Trim(r.url.Path, "/") != "" {
+		return plain(wire.NotFound, "there is no stream "+r.url.Path)
+	}
+	res := &wire.Response{Status: wire.OK}
+	res.Header.Set("Public", public)
+	return res
+}
+
+func (c *conn) describe(r *request) *wire.Response {
+	if a := r.Header.Values("Accept"); len(a) > 0 && !accepts(strings.Join(a, ",")) {
+		return plain(wire.NotAcceptable, "this server describes streams as application/sdp only")
+	}
+	body, ok := r.stream.describe(c.srv.cfg.Name, c.local.Addr())
+	if !ok {
+		res := plain(wire.ServiceUnavailable, "the camera has not given a picture yet")
+		res.Header.Set("Retry-After", "1")
+		return res
+	}
+	res := &wire.Response{Status: wire.OK, Body: body}
+	res.Header.Set("Content-Type", "application/sdp")
+	res.Header.Set("Content-Base", base(r))
+	return res
+}
+
+func accepts(list string) bool {
+	for a := range strings.SplitSeq(list, ",") {
+		t, params, err := mime.ParseMediaType(a)
+		if err == nil && (t == "application/sdp" || t == "application/*" || t == "*/*") && params["q"] != "0" {
+			return true
+		}
+	}
+	return false
+}
+
+// base is the URL of the presentation, with a slash at its end, so that the
+// relative control attributes resolve (RFC 2326 C.1.1).
+func base(r *request) string {
+	u := url.URL{Scheme: r.url.Scheme, Host: r.url.Host, Path: "/" + r.stream.cfg.Path + "/"}
+	return u.String()
+}
+
+func (c *conn) getParameter(r *request) *wire.Response {
+	if len(r.Body) == 0 {
+		return r.ok() // a ping
+	}
+	names, refused := c.parameters(r)
+	if refused != nil {
+		return refused
+	}
+	var asked []string
+	for _, p := range names {
+		if p.Name != "*" {
+			asked = append(asked, p.Name)
+		}
+	}
+	values, err := r.stream.cfg.Parameters.Get(asked)
+	if err != nil {
+		return parameterError(err)
+	}
+	res := r.ok()
+	res.Header.Set("Content-Type", "text/parameters")
+	res.Body = wire.AppendParameters(nil, values)
+	return res
+}
+
+// setLimit bounds how long a change may take: a change of resolution waits for
+// the codec to drain.
+const setLimit = 15 * time.Second
+
+func (c *conn) setParameter(r *request) *wire.Response {
+	if len(r.Body) == 0 {
+		return r.ok() // a ping
+	}
+	changes, refused := c.parameters(r)
+	if refused != nil {
+		return refused
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), setLimit)
+	defer cancel()
+	if err := r.stream.cfg.Parameters.Set(ctx, changes); err != nil {
+		c.srv.cfg.Log.Info("parameters refused", "viewer", c.remote, "error", err)
+		return parameterError(err)
+	}
+	return r.ok()
+}
+
+// parameters reads the body.
+func (c *conn) parameters(r *request) ([]wire.Parameter, *wire.Response) {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "text/parameters" {
+		return nil, plain(wire.UnsupportedMediaType, "the body of "+r.Method+" must be text/parameters")
+	}
+	ps, err := wire.ParseParameters(r.Body)
+	if err != nil {
+		return nil, plain(wire.BadRequest, err.Error())
+	}
+	if r.stream.cfg.Parameters == nil {
+		return nil, notAllowed("OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN")
+	}
+	return ps, nil
+}
+
+func parameterError(err error) *wire.Response {
+	var refused *ParameterError
+	if !errors.As(err, &refused) {
+		return plain(wire.InternalServerError, err.Error())
+	}
+	res := &wire.Response{Status: refused.Status, Body: wire.AppendParameters(nil, refused.Lines)}
+	res.Header.Set("Content-Type", "text/parameters")
+	return res
+}
+
+// ok is 200, with the session if the request named one.
+func (r *request) ok() *wire.Response {
+	if r.session == nil {
+		return &wire.Response{Status: wire.OK}
+	}
+	return r.session.ok()
+}
+
+func (s *session) ok() *wire.Response {
+	res := &wire.Response{Status: wire.OK}
+	res.Header.Set("Session", fmt.Sprintf("%s;timeout=%d", s.id, int(s.timeout.Seconds())))
+	return res
+}
+
+// plain is an answer with one sentence for people.
+func plain(status wire.Status, text string) *wire.Response {
+	res := &wire.Response{Status: status, Body: []byte(text + "\r\n")}
+	res.Header.Set("Content-Type", "text/plain")
+	return res
+}
+
+func notAllowed(allow string) *wire.Response {
+	res := plain(wire.MethodNotAllowed, "this method cannot be used here")
+	res.Header.Set("Allow", allow)
+	return res
+}

@@ -1,0 +1,68 @@
+package rtspd
+
+import (
+	"time"
+
+	"lenslet/rtspd/wire"
+)
+
+// playWait is how long the answer to PLAY waits for the key frame that the
+// viewer begins with, to tell the number and time of its first packet.
+const playWait = 2 * time.Second
+
+// play lets the viewer see the stream from the next key frame on. The
+// session's lock is held. nil: the publisher has answered.
+func (c *conn) play(r *request, next state) *wire.Response {
+	ses := r.session
+	if v := r.Header.Get("Range"); v != "" {
+		if rng, err := wire.ParseRange(v); err != nil || !live(rng) {
+			return plain(wire.InvalidRange, "the stream is live: the range can be npt=now- only")
+		}
+	}
+	playing := ses.state == statePlaying
+	ses.state = next
+	if playing { // there is nothing to queue
+		return playing200(ses)
+	}
+	answered := make(chan struct{}) // closed by begin
+	v := ses.viewer.Load()
+	ses.stream.join(v, func(seq uint16, rtptime uint32) {
+		res := playing200(ses)
+		res.Header.Set("RTP-Info", wire.FormatRTPInfo([]wire.RTPInfo{{URL: base(r) + track, Seq: seq, RTPTime: rtptime}}))
+		c.respond(r.cseq, res)
+		close(answered)
+	})
+	c.srv.cfg.Log.Info("viewer joined", "viewer", c.remote.Addr(), "stream", ses.stream.cfg.Path, "transport", v.transport())
+	timeout := time.NewTimer(playWait)
+	defer timeout.Stop()
+	select {
+	case <-answered:
+		return nil
+	case <-timeout.C:
+	case <-c.gone:
+	case <-c.srv.stops:
+	}
+	if !ses.stream.abandon(v) { // begin runs now, or has
+		<-answered
+		return nil
+	}
+	return playing200(ses)
+}
+
+// live tells whether a live stream can fulfil the range: from now on, however
+// that is written; an end is not kept.
+func live(r wire.Range) bool {
+	switch r.Unit {
+	case "npt":
+		return !r.Start.Set || r.Start.Now || r.Start.NPT == 0
+	case "clock":
+		return !r.Start.Clock.After(time.Now().Add(time.Second))
+	}
+	return false
+}
+
+func playing200(ses *session) *wire.Response {
+	res := ses.ok()
+	res.Header.Set("Range", "npt=now-")
+	return res
+}

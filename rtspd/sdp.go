@@ -1,0 +1,78 @@
+package rtspd
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"github.com/pion/sdp/v3"
+)
+
+// track is the control attribute of the only media description.
+const track = "trackID=0"
+
+// describe is the session description for somebody who asks at the given
+// address. False: the parameter sets are not known yet.
+func (s *Stream) describe(server string, local netip.Addr) ([]byte, bool) {
+	s.mu.Lock()
+	sps, pps, rate, bitrate := s.sps, s.pps, s.framerate, s.bitrate
+	ssrc := s.packetizer.SSRC()
+	s.mu.Unlock()
+	if len(sps) < 4 || len(pps) == 0 {
+		return nil, false
+	}
+	family, anywhere := "IP4", "0.0.0.0"
+	if local.Is6() && !local.Is4In6() {
+		family, anywhere = "IP6", "::"
+	}
+	media := &sdp.MediaDescription{
+		MediaName: sdp.MediaName{
+			Media: "video", Protos: []string{"RTP", "AVP"}, Formats: []string{strconv.Itoa(payloadType)},
+		},
+		Attributes: []sdp.Attribute{
+			sdp.NewAttribute("rtpmap", fmt.Sprintf("%d H264/90000", payloadType)),
+			sdp.NewAttribute("fmtp", fmtp(sps, pps)),
+		},
+	}
+	if bitrate > 0 {
+		media.Bandwidth = []sdp.Bandwidth{{Type: "AS", Bandwidth: uint64(bitrate+999) / 1000}} // kbit/s, RFC 4566 5.8
+	}
+	if rate > 0 {
+		media.Attributes = append(media.Attributes, sdp.NewAttribute("framerate", strconv.FormatFloat(rate, 'f', -1, 64)))
+	}
+	media.Attributes = append(media.Attributes, sdp.NewAttribute("control", track))
+	d := sdp.SessionDescription{
+		Origin: sdp.Origin{
+			Username: "-", SessionID: uint64(ssrc), SessionVersion: uint64(ssrc),
+			NetworkType: "IN", AddressType: family, UnicastAddress: local.Unmap().WithZone("").String(),
+		},
+		SessionName: sdp.SessionName(s.title()),
+		ConnectionInformation: &sdp.ConnectionInformation{
+			NetworkType: "IN", AddressType: family, Address: &sdp.Address{Address: anywhere},
+		},
+		TimeDescriptions: []sdp.TimeDescription{{}},
+		Attributes: []sdp.Attribute{
+			sdp.NewAttribute("tool", server),
+			sdp.NewAttribute("range", "npt=now-"),
+			sdp.NewAttribute("control", "*"),
+		},
+		MediaDescriptions: []*sdp.MediaDescription{media},
+	}
+	b, err := d.Marshal()
+	return b, err == nil
+}
+
+func (s *Stream) title() string {
+	if s.cfg.Title == "" {
+		return s.cfg.Path
+	}
+	return s.cfg.Title
+}
+
+// fmtp is what RFC 6184 8.1 says of the stream.
+func fmtp(sps, pps []byte) string {
+	b64 := base64.StdEncoding.EncodeToString
+	return fmt.Sprintf("%d packetization-mode=1;profile-level-id=%x;sprop-parameter-sets=%s,%s",
+		payloadType, sps[1:4], b64(sps), b64(pps))
+}

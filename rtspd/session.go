@@ -1,0 +1,37 @@
+package rtspd
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A session is what SETUP begins and TEARDOWN ends (RFC 2326 1.3).
+type session struct {
+	id       string
+	stream   *Stream
+	from     netip.AddrPort // the connection that made it
+	timeout  time.Duration
+	conn     *conn          // interleaved: the connection that carries it
+	rtcpAddr netip.AddrPort // UDP: where the viewer sends its RTCP from
+	seen     atomic.Int64   // the last sign of life, CLOCK_MONOTONIC
+
+	viewer atomic.Pointer[viewer]
+
+	mu    sync.Mutex // one request at a time
+	state state
+}
+
+// touch notes a sign of life.
+func (s *session) touch() { s.seen.Store(int64(monotonic())) }
+
+// silent is the time since the last sign of life: a request, RTCP, or for an
+// interleaved session that the viewer's side took bytes.
+func (s *session) silent(now time.Duration) time.Duration {
+	seen := time.Duration(s.seen.Load())
+	if s.conn != nil {
+		seen = max(seen, s.conn.out.lastProgress())
+	}
+	return now - seen
+}

@@ -1,0 +1,44 @@
+package rtspd
+
+import (
+	"context"
+	"time"
+)
+
+// reportInterval is the time between sender reports of a session; RFC 3550 6.2
+// recommends 5 s as the least for a session of average bandwidth.
+const reportInterval = 5 * time.Second
+
+// tick sends due reports and ends silent sessions, once a second for all.
+func (s *Server) tick(ctx context.Context) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			s.sweep(monotonic())
+		}
+	}
+}
+
+func (s *Server) sweep(now time.Duration) {
+	s.mu.Lock()
+	var silent []*session
+	for _, ses := range s.sessions {
+		if ses.silent(now) > ses.timeout {
+			silent = append(silent, ses)
+		}
+	}
+	s.mu.Unlock()
+	for _, ses := range silent {
+		s.end(ses, "no sign of life")
+		if ses.conn != nil {
+			ses.conn.hangUp()
+		}
+	}
+	for _, stream := range s.streams {
+		stream.report(now)
+	}
+}

@@ -1,0 +1,70 @@
+package rtspd
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"time"
+
+	"lenslet/rtspd/udp"
+)
+
+// Bytes that the kernel may hold for us: a key frame for many viewers at once.
+// It grants less where net.core.wmem_max says so.
+const udpSendBuffer = 4 << 20
+
+// A udpPair is the server's two UDP ports, RTP on an even one and RTCP on the
+// next (RFC 3550 11), shared by all UDP viewers. They take IPv4 and IPv6.
+type udpPair struct {
+	rtp, rtcp *net.UDPConn
+	port      int // of RTP
+}
+
+func listenPair() (*udpPair, error) {
+	var last error
+	for range 100 {
+		port := 32768 + 2*rand.IntN(14000) // below where the kernel's own choices end
+		rtp, err := net.ListenUDP("udp", &net.UDPAddr{Port: port})
+		if err != nil {
+			last = err
+			continue
+		}
+		rtcp, err := net.ListenUDP("udp", &net.UDPAddr{Port: port + 1})
+		if err != nil {
+			_ = rtp.Close()
+			last = err
+			continue
+		}
+		if err := rtp.SetWriteBuffer(udpSendBuffer); err != nil {
+			last = errors.Join(err, rtp.Close(), rtcp.Close())
+			break
+		}
+		return &udpPair{rtp: rtp, rtcp: rtcp, port: port}, nil
+	}
+	return nil, fmt.Errorf("open UDP ports for RTP: %w", last)
+}
+
+// read hands each packet to f until the socket is closed.
+func (p *udpPair) read(c *net.UDPConn, f func(from netip.AddrPort, packet []byte)) {
+	buf := make([]byte, 2048)
+	for {
+		n, from, err := c.ReadFromUDPAddrPort(buf)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil: // the network's, an ICMP error for instance
+			time.Sleep(time.Millisecond)
+		default:
+			f(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), buf[:n])
+		}
+	}
+}
+
+func (p *udpPair) close() {
+	_ = p.rtp.Close()
+	_ = p.rtcp.Close()
+}
+
+func (p *udpPair) sender() (*udp.Sender, error) { return udp.NewSender(p.rtp) }
