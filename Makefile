@@ -1,0 +1,46 @@
+# lenslet: an IP camera. `make run` streams, `make test` proves it.
+
+GO      ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+# The software encoder is built in where its header is.
+TAGS     = $(if $(wildcard /usr/include/wels/codec_api.h),openh264)
+CACHE   := $(CURDIR)/.cache
+ARGS    ?=
+
+.PHONY: run build test race virt virt-clients dist lint bench clean
+
+run: ## build, and stream: the first camera, else the test pattern
+	@.ci/deps run
+	@$(MAKE) --no-print-directory build
+	bin/lensletd $(ARGS)
+
+build: ## bin/lensletd and bin/lensletctl for this machine
+	$(GO) build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o bin/ ./cmd/lensletd ./cmd/lensletctl
+
+test: ## unit, race and end-to-end tests; installs what they need
+	@.ci/deps test
+	@$(MAKE) --no-print-directory race
+
+race:
+	$(GO) test -race -tags '$(TAGS)' -timeout 15m ./...
+
+virt: ## the tests that need a kernel with V4L2, on the virtual board
+	@.ci/deps virt
+	board/virt/test
+	@$(MAKE) --no-print-directory virt-clients
+
+virt-clients: ## players on this machine against lensletd on the virtual board
+	$(GO) test -tags virthost -count 1 -timeout 15m -run Board ./cmd/lensletd
+
+dist: ## stripped binaries for the boards, with their sizes
+	.ci/dist '$(VERSION)'
+
+lint:
+	.ci/lint
+
+bench: ## packetizer and send paths
+	$(GO) test -run '^$$' -bench . -benchmem ./rtspd/...
+
+clean:
+	rm -rf bin dist
