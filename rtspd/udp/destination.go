@@ -2,6 +2,7 @@ package udp
 
 import (
 	"encoding/binary"
+	"math"
 	"net"
 	"net/netip"
 	"strconv"
@@ -56,7 +57,10 @@ func networkOrder(port uint16) uint16 {
 	return binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, port))
 }
 
-// scope is the index of an interface, 0 if there is no zone or no such interface.
+// noInterface is an index that the kernel knows no interface for.
+const noInterface = math.MaxInt32
+
+// scope is the index of an interface, 0 if there is no zone.
 func scope(zone string) uint32 {
 	if zone == "" {
 		return 0
@@ -67,5 +71,5 @@ func scope(zone string) uint32 {
 	if i, err := net.InterfaceByName(zone); err == nil {
 		return uint32(i.Index)
 	}
-	return 0
+	return noInterface
 }
