@@ -1,6 +1,8 @@
 package v4l2
 
 import (
+	"fmt"
+	"math"
 	"time"
 	"unsafe"
 
@@ -20,15 +22,21 @@ func (q *Queue) Enqueue(b Buffer) error {
 		h.timestamp = timeval{int(b.Timestamp / time.Second), int(b.Timestamp % time.Second / time.Microsecond)}
 	}
 	var fd uintptr
+	var length uint32
 	if q.memory == DMABUF {
-		fd = uintptr(uint32(b.FD)) // the length stays 0: all of the dmabuf
+		// the kernel wants the length beside the data that it bounds
+		n, err := unix.Seek(b.FD, 0, unix.SEEK_END)
+		if err != nil {
+			return &OpError{"VIDIOC_QBUF", q.d.path, fmt.Errorf("size of dmabuf %d: %w", b.FD, err)}
+		}
+		fd, length = uintptr(uint32(b.FD)), uint32(min(n, math.MaxUint32))
 	}
 	if !q.typ.MPlane() {
-		c := buffer{bufferHead: h, m: fd}
+		c := buffer{bufferHead: h, m: fd, bufferTail: bufferTail{length: length}}
 		return q.d.ioctl("VIDIOC_QBUF", vidiocQBuf, unsafe.Pointer(&c))
 	}
 	var planes [8]plane
-	planes[0] = plane{bytesUsed: h.bytesUsed, m: fd}
+	planes[0] = plane{bytesUsed: h.bytesUsed, m: fd, length: length}
 	c := bufferMPlane{bufferHead: h, planes: &planes, bufferTail: bufferTail{length: 1}}
 	return q.d.ioctl("VIDIOC_QBUF", vidiocQBuf, unsafe.Pointer(&c))
 }
