@@ -59,7 +59,7 @@ const clockLayout = "20060102T150405Z"
 // parseClock reads UTC in the form 19961108T143720.25Z (RFC 2326 section 3.7).
 func parseClock(s string) (Instant, error) {
 	t, err := time.Parse(clockLayout, strings.ToUpper(s))
-	if err != nil {
+	if err != nil || t.IsZero() {
 		return Instant{}, fmt.Errorf("%.30q is no time like 19961108T143720.25Z", s)
 	}
 	return Instant{Set: true, Clock: t}, nil

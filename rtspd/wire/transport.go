@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -83,7 +84,8 @@ func (t *Transport) parse(s string) error {
 		return errors.New("empty")
 	}
 	spec := strings.Split(strings.ToUpper(parts[0]), "/")
-	if len(spec) < 2 || len(spec) > 3 || !all(strings.Join(spec, ""), isToken) {
+	noWord := func(s string) bool { return !all(s, isToken) }
+	if len(spec) < 2 || len(spec) > 3 || slices.ContainsFunc(spec, noWord) {
 		return errors.New("no protocol, profile and lower transport")
 	}
 	t.Profile, t.Lower = spec[0]+"/"+spec[1], "UDP"

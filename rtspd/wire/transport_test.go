@@ -1,0 +1,137 @@
+package wire
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func pair(first, last int) PortRange { return PortRange{first, last, true} }
+
+func TestParseTransport(t *testing.T) {
+	for _, test := range []struct {
+		name, in string
+		want     []Transport
+	}{
+		{"FFmpeg over UDP", "RTP/AVP/UDP;unicast;client_port=24508-24509",
+			[]Transport{{Profile: "RTP/AVP", Lower: "UDP", Unicast: true, ClientPort: pair(24508, 24509)}}},
+		{"FFmpeg over TCP", "RTP/AVP/TCP;unicast;interleaved=0-1",
+			[]Transport{{Profile: "RTP/AVP", Lower: "TCP", Unicast: true, Interleaved: pair(0, 1)}}},
+		{"live555", "RTP/AVP;unicast;client_port=50000-50001",
+			[]Transport{{Profile: "RTP/AVP", Lower: "UDP", Unicast: true, ClientPort: pair(50000, 50001)}}},
+		{"GStreamer offers several", "RTP/AVPF;unicast;client_port=1-2,RTP/AVP;multicast,RTP/AVP/TCP;unicast;interleaved=0-1;mode=\"PLAY\"",
+			[]Transport{
+				{Profile: "RTP/AVPF", Lower: "UDP", Unicast: true, ClientPort: pair(1, 2)},
+				{Profile: "RTP/AVP", Lower: "UDP", Multicast: true},
+				{Profile: "RTP/AVP", Lower: "TCP", Unicast: true, Interleaved: pair(0, 1), Mode: "PLAY"},
+			}},
+		{"an answer", "RTP/AVP;unicast;source=10.0.0.1;client_port=1-2;server_port=3-4;ssrc=1A2B3C4D",
+			[]Transport{{Profile: "RTP/AVP", Lower: "UDP", Unicast: true, Source: "10.0.0.1",
+				ClientPort: pair(1, 2), ServerPort: pair(3, 4), SSRC: "1A2B3C4D"}}},
+		{"multicast", "RTP/AVP;multicast;destination=239.255.1.2;port=5000-5001;ttl=16;append",
+			[]Transport{{Profile: "RTP/AVP", Lower: "UDP", Multicast: true, Destination: "239.255.1.2",
+				Port: pair(5000, 5001), TTL: 16, Append: true}}},
+		{"either case, spaces", " rtp/avp/tcp ; UNICAST ; Interleaved = 2 - 3 ; mode = play ",
+			[]Transport{{Profile: "RTP/AVP", Lower: "TCP", Unicast: true, Interleaved: pair(2, 3), Mode: "play"}}},
+		{"one port", "RTP/AVP;client_port=5000",
+			[]Transport{{Profile: "RTP/AVP", Lower: "UDP", ClientPort: pair(5000, 5000)}}},
+		{"a list between quotes", `RTP/AVP/TCP;mode="PLAY,RECORD;x";interleaved=0-1`,
+			[]Transport{{Profile: "RTP/AVP", Lower: "TCP", Mode: "PLAY,RECORD;x", Interleaved: pair(0, 1)}}},
+		{"RTSP 2.0", `RTP/AVP;unicast;dest_addr=":8000"/":8001";RTCP-mux;setup=active`,
+			[]Transport{{Profile: "RTP/AVP", Lower: "UDP", Unicast: true,
+				Other: []Param{{"dest_addr", `":8000"/":8001"`}, {"RTCP-mux", ""}, {"setup", "active"}}}}},
+		{"a foreign protocol", "x-real-rdt/tcp;client_port=6970,RAW/RAW/UDP",
+			[]Transport{
+				{Profile: "X-REAL-RDT/TCP", Lower: "UDP", ClientPort: pair(6970, 6970)},
+				{Profile: "RAW/RAW", Lower: "UDP"},
+			}},
+		{"secured", "RTP/SAVP/TCP;unicast", []Transport{{Profile: "RTP/SAVP", Lower: "TCP", Unicast: true}}},
+		{"empty parameters", "RTP/AVP;;unicast;destination=;", []Transport{{Profile: "RTP/AVP", Lower: "UDP", Unicast: true}}},
+		{"limits", "RTP/AVP/TCP;interleaved=0-255;ttl=255;port=0-65535",
+			[]Transport{{Profile: "RTP/AVP", Lower: "TCP", Interleaved: pair(0, 255), TTL: 255, Port: pair(0, 65535)}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := ParseTransport(test.in)
+			if err != nil || !reflect.DeepEqual(got, test.want) {
+				t.Fatalf("error %v\ngot  %+v\nwant %+v", err, got, test.want)
+			}
+			again, err := ParseTransport(FormatTransport(got))
+			if err != nil || !reflect.DeepEqual(got, again) {
+				t.Fatalf("wrote %q, error %v\ngot  %+v\nwant %+v", FormatTransport(got), err, again, got)
+			}
+		})
+	}
+}
+
+func TestParseTransportRefuses(t *testing.T) {
+	for _, in := range []string{
+		"", ",", ";", "RTP", "RTP/", "/", "RTP/AVP/UDP/x", "RTP /AVP", "unicast",
+		"RTP/AVP;client_port=x", "RTP/AVP;client_port=", "RTP/AVP;client_port=1-", "RTP/AVP;client_port=-1",
+		"RTP/AVP;client_port=2-1", "RTP/AVP;client_port=65535-65536", "RTP/AVP;client_port=99999999999",
+		"RTP/AVP;interleaved=255-256", "RTP/AVP;server_port=1-2-3", "RTP/AVP;port=+1", "RTP/AVP;ttl=256", "RTP/AVP;ttl",
+		"RTP/AVP,RTP/AVP;ttl=x", "RTP/AVP;=x", "RTP/AVP;a b=x", "RTP/AVP;source=\x00",
+		strings.Repeat("RTP/AVP,", maxTransports+1),
+	} {
+		if got, err := ParseTransport(in); err == nil {
+			t.Errorf("%q: %+v", in, got)
+		}
+	}
+}
+
+func TestTransportString(t *testing.T) {
+	for _, test := range []struct {
+		in   Transport
+		want string
+	}{
+		{Transport{Profile: "RTP/AVP", Unicast: true, Source: "10.0.0.1", SSRC: "0A0B0C0D", Mode: "PLAY",
+			ClientPort: pair(1, 2), ServerPort: pair(3, 4)},
+			`RTP/AVP;unicast;source=10.0.0.1;client_port=1-2;server_port=3-4;ssrc=0A0B0C0D;mode="PLAY"`},
+		{Transport{Profile: "RTP/AVP", Lower: "TCP", Interleaved: pair(0, 1)}, "RTP/AVP/TCP;interleaved=0-1"},
+		{Transport{Profile: "RTP/AVP", Lower: "UDP", Multicast: true, Destination: "239.1.2.3", Port: pair(7, 8), TTL: 1},
+			"RTP/AVP;multicast;destination=239.1.2.3;ttl=1;port=7-8"},
+		{Transport{Profile: "RTP/AVP", Destination: `a;unicast,"b`}, `RTP/AVP;destination="a;unicast,b"`},
+	} {
+		if got := test.in.String(); got != test.want {
+			t.Errorf("got  %s\nwant %s", got, test.want)
+		}
+	}
+}
+
+func TestPortRange(t *testing.T) {
+	for _, test := range []struct {
+		in   PortRange
+		rtcp int
+		want string
+	}{
+		{pair(5000, 5001), 5001, "5000-5001"},
+		{pair(5000, 5000), 5001, "5000"},
+		{pair(5000, 6001), 6001, "5000-6001"},
+	} {
+		if test.in.RTCP() != test.rtcp || test.in.String() != test.want {
+			t.Errorf("%+v: RTCP %d, %q", test.in, test.in.RTCP(), test.in)
+		}
+	}
+}
+
+func FuzzParseTransport(f *testing.F) {
+	for _, seed := range []string{
+		"RTP/AVP/UDP;unicast;client_port=24508-24509", "RTP/AVP/TCP;interleaved=0-1,RTP/AVP;multicast;ttl=1;append",
+		`RTP/AVP;mode="PLAY,RECORD";ssrc=1`, `RTP/AVP;dest_addr=":1"/":2";RTCP-mux`, `a/b/c;"="`, `a/b;x="`, `a/b;source=" "`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, v string) {
+		got, err := ParseTransport(v)
+		if err != nil {
+			return
+		}
+		// A quote that is not closed takes in what follows when it is written again.
+		if strings.Count(v, `"`)%2 != 0 {
+			return
+		}
+		again, err := ParseTransport(FormatTransport(got))
+		if err != nil || !reflect.DeepEqual(got, again) {
+			t.Fatalf("%q\nwrote %q, error %v\ngot  %+v\nwant %+v", v, FormatTransport(got), err, again, got)
+		}
+	})
+}
