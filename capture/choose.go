@@ -72,7 +72,9 @@ func choose(source string, offers []offer, w Wish) ([]Choice, error) {
 	}
 	width, height := w.Width, w.Height
 	if width == 0 || height == 0 {
-		width, height = usualSize(usable)
+		if width, height = usualSize(usable); width <= 0 || height <= 0 {
+			return nil, &NotOffered{source, "frames of any size", sizeNames(usable)}
+		}
 	}
 	var found []candidate
 	for _, c := range usable {

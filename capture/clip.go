@@ -17,7 +17,8 @@ import (
 // Bounds of a clip.
 const (
 	clipMaxBytes = 256 << 20
-	clipRate     = 25 // frames per second, when the SPS tells no rate
+	clipMaxRate  = 240 // frames per second
+	clipRate     = 25  // when the SPS tells no rate, or one that makes no sense
 	clipBuffers  = 8
 	clipPatience = time.Second // of being late, before the schedule moves
 )
@@ -44,7 +45,8 @@ type Clip struct {
 
 // OpenClip reads an Annex B file of up to 256 MiB. Its loop begins at the first
 // IDR picture with SPS and PPS. The function gets that SPS, without a start
-// code, and tells the size in pixels and the rate; the zero Rate counts as 25.
+// code, and tells the size in pixels and the rate; the zero Rate,
+// and one outside of 1 to 240, counts as 25.
 func OpenClip(path string, rate func(sps []byte) (w, h int, r Rate, err error)) (*Clip, error) {
 	c := &Clip{name: filepath.Base(path)}
 	data, err := readBounded(path)
@@ -64,7 +66,7 @@ func OpenClip(path string, rate func(sps []byte) (w, h int, r Rate, err error)) 
 	if err != nil {
 		return nil, fmt.Errorf("clip %s cannot be replayed: its SPS: %w", path, err)
 	}
-	if r.Num <= 0 || r.Den <= 0 {
+	if r.Float() < 1 || r.Float() > clipMaxRate {
 		r = Rate{clipRate, 1}
 	}
 	c.format = Format{FourCC: v4l2.H264, Width: w, Height: h, Size: greatest(c.units), Rate: r, Buffers: clipBuffers}
@@ -73,15 +75,10 @@ func OpenClip(path string, rate func(sps []byte) (w, h int, r Rate, err error)) 
 
 // readBounded reads a file that is not longer than a clip may be.
 func readBounded(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, errors.Unwrap(err) // the caller names the file
-	}
-	defer f.Close() // nothing was written
-	info, err := f.Stat()
+	info, err := os.Stat(path) // first, for opening a pipe would wait
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, errors.Unwrap(err) // the caller names the file
 	case !info.Mode().IsRegular():
 		return nil, errors.New("it is no file")
 	case info.Size() == 0:
@@ -89,6 +86,11 @@ func readBounded(path string) ([]byte, error) {
 	case info.Size() > clipMaxBytes:
 		return nil, fmt.Errorf("%d MiB are too long; the limit is %d MiB", info.Size()>>20, clipMaxBytes>>20)
 	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, errors.Unwrap(err)
+	}
+	defer f.Close() // nothing was written
 	data := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, data); err != nil {
 		return nil, err

@@ -83,6 +83,14 @@ func rateOf(interval *big.Rat) Rate {
 	return Rate{int(f), 1000}.reduced()
 }
 
+// rateFrom turns what a driver told into a rate, zero if it told nothing.
+func rateFrom(f v4l2.Fraction) Rate {
+	if f.Num == 0 || f.Den == 0 {
+		return Rate{}
+	}
+	return rateOf(ratOf(f))
+}
+
 // interval is the time per frame as V4L2 wants it.
 func (r Rate) interval() v4l2.Fraction {
 	return v4l2.Fraction{Num: uint32(r.Den), Den: uint32(r.Num)}
