@@ -70,7 +70,9 @@ func TestChooseRanks(t *testing.T) {
 		{fourcc: v4l2.MJPEG, sizes: only(vga, nhd, hd, full), intervals: at(Rate{30, 1}, Rate{60, 1}, Rate{15, 1})},
 	}
 	h264 := offer{fourcc: v4l2.H264, sizes: only(hd, full), intervals: at(Rate{25, 1}, Rate{30, 1})}
-	raw := func(f v4l2.FourCC) offer { return offer{fourcc: f, sizes: upTo(1920, 1080, 2), intervals: at(Rate{30, 1})} }
+	raw := func(f v4l2.FourCC) offer {
+		return offer{fourcc: f, sizes: upTo(1920, 1080, 2), intervals: at(Rate{30, 1})}
+	}
 	noH264 := wish(1280, 720, 30)
 	noH264.PassH264 = false
 
@@ -198,7 +200,9 @@ func TestUsualSize(t *testing.T) {
 
 func TestRates(t *testing.T) {
 	f := func(num, den uint32) v4l2.Fraction { return v4l2.Fraction{Num: num, Den: den} }
-	single := func(num, den uint32) v4l2.IntervalRange { return v4l2.IntervalRange{Min: f(num, den), Max: f(num, den)} }
+	single := func(num, den uint32) v4l2.IntervalRange {
+		return v4l2.IntervalRange{Min: f(num, den), Max: f(num, den)}
+	}
 	anyRate := v4l2.IntervalRange{Min: f(1, 60), Max: f(1, 2)}
 	stepped := v4l2.IntervalRange{Min: f(1, 100), Max: f(1, 10), Step: f(1, 100)}
 	tests := []struct {

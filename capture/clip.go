@@ -69,7 +69,7 @@ func OpenClip(path string, rate func(sps []byte) (w, h int, r Rate, err error)) 
 	if r.Float() < 1 || r.Float() > clipMaxRate {
 		r = Rate{clipRate, 1}
 	}
-	c.format = Format{FourCC: v4l2.H264, Width: w, Height: h, Size: greatest(c.units), Rate: r, Buffers: clipBuffers}
+	c.format = Format{FourCC: v4l2.H264, Width: w, Height: h, Size: greatest(c.units), Rate: r.reduced(), Buffers: clipBuffers}
 	return c, nil
 }
 
@@ -154,7 +154,7 @@ func (c *Clip) Choices(w Wish) ([]Choice, error) {
 	if w.Width > 0 && w.Height > 0 && (w.Width != f.Width || w.Height != f.Height) {
 		choice.Reason += fmt.Sprintf("; a clip has its own size, %dx%d cannot be had", w.Width, w.Height)
 	}
-	if w.Rate.Num > 0 && w.Rate.reduced() != f.Rate.reduced() {
+	if w.Rate.Num > 0 && w.Rate.reduced() != f.Rate {
 		choice.Reason += fmt.Sprintf("; a clip has its own rate, %v/s cannot be had", w.Rate)
 	}
 	return []Choice{choice}, nil
@@ -219,7 +219,7 @@ func (c *Clip) Stop(ctx context.Context) error {
 // SetRate refuses any rate but the clip's own.
 func (c *Clip) SetRate(r Rate) (Rate, error) {
 	own := c.format.Rate
-	if r.Num <= 0 || r.Den <= 0 || r.reduced() != own.reduced() {
+	if r.Num <= 0 || r.Den <= 0 || r.reduced() != own {
 		return own, &NotOffered{c.name, fmt.Sprintf("%v frames per second", r), own.String()}
 	}
 	return own, nil
