@@ -209,9 +209,9 @@ type queryMenu struct {
 
 // extControl is packed in C, hence value as bytes: 32 or 64 bits.
 type extControl struct {
-	id, size uint32
-	_        uint32
-	value    [8]byte
+	id    uint32
+	_     uint32
+	value [8]byte
 }
 
 type extControls struct {
@@ -248,7 +248,7 @@ const (
 // The numbers contain the size of the structure, which differs from 32 to 64
 // bits.
 const (
-	vidiocQueryCap           = iocR | unsafe.Sizeof(capability{})<<16 | 0
+	vidiocQueryCap           = iocR | unsafe.Sizeof(capability{})<<16
 	vidiocEnumFmt            = iocRW | unsafe.Sizeof(fmtDesc{})<<16 | 2
 	vidiocGFmt               = iocRW | unsafe.Sizeof(formatSingle{})<<16 | 4
 	vidiocSFmt               = iocRW | unsafe.Sizeof(formatSingle{})<<16 | 5
