@@ -13,21 +13,17 @@ import (
 )
 
 // openServer opens the server that answers those who ask for themselves alone.
-// It must not be called twice at a time: see pin.
+// It must not be called twice at a time in a process: see pin.
 //
 // Known of hashicorp/mdns v1.0.7: its goroutines end soon after Shutdown, but
 // nobody can wait for them; they return to reading after any error; and it logs
 // what others send, which goes to debug here.
 func openServer(ifi net.Interface, z mdns.Zone, logger *slog.Logger) (*mdns.Server, error) {
-	before, err := openFiles()
-	if err != nil {
-		return nil, err
-	}
 	server, err := mdns.NewServer(&mdns.Config{Zone: z, Iface: &ifi, Logger: debugLogger(logger)})
 	if err != nil {
 		return nil, fmt.Errorf("answer on %s: %w", ifi.Name, err)
 	}
-	if err := pin(before, ifi.Name); err != nil {
+	if err := pin(ifi.Name); err != nil {
 		server.Shutdown()
 		return nil, fmt.Errorf("answer on %s: %w", ifi.Name, err)
 	}
@@ -38,18 +34,19 @@ func debugLogger(logger *slog.Logger) *log.Logger {
 	return slog.NewLogLogger(logger.Handler(), slog.LevelDebug)
 }
 
-// pin binds the sockets that were opened since before to an interface. The
-// library leaves them on the wildcard address, where they hear the questions of
-// all links (IP_MULTICAST_ALL, ip(7)) and answer with the addresses of theirs.
-// It does not hand its sockets out, so they are found by their port.
-func pin(before map[int]bool, ifname string) error {
-	after, err := openFiles()
+// pin binds to an interface those sockets of the process that the library has
+// just opened. It leaves them on the wildcard address, where they would hear the
+// questions of all links (IP_MULTICAST_ALL, ip(7)) and answer with the addresses
+// of theirs. It does not hand its sockets out, so they are found by their port,
+// among those that are not bound yet.
+func pin(ifname string) error {
+	fds, err := openFiles()
 	if err != nil {
 		return err
 	}
 	pinned := 0
-	for fd := range after {
-		if before[fd] || !isMDNS(fd) {
+	for _, fd := range fds {
+		if !isUnpinned(fd) {
 			continue
 		}
 		if err := unix.BindToDevice(fd, ifname); err != nil {
@@ -66,9 +63,15 @@ func pin(before map[int]bool, ifname string) error {
 	return nil
 }
 
-func isMDNS(fd int) bool {
+// isUnpinned tells whether fd is a UDP socket on the wildcard address and the
+// port of mDNS, not bound to an interface.
+func isUnpinned(fd int) bool {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil || kind != unix.SOCK_DGRAM {
+		return false
+	}
+	device, err := unix.GetsockoptString(fd, unix.SOL_SOCKET, unix.SO_BINDTODEVICE)
+	if err != nil || device != "" {
 		return false
 	}
 	name, err := unix.Getsockname(fd)
@@ -84,20 +87,15 @@ func isMDNS(fd int) bool {
 	return false
 }
 
-func openFiles() (map[int]bool, error) {
-	dir, err := os.Open("/proc/self/fd")
+func openFiles() ([]int, error) {
+	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	fds := map[int]bool{}
-	for _, name := range names {
-		if fd, err := strconv.Atoi(name); err == nil {
-			fds[fd] = true
+	var fds []int
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil {
+			fds = append(fds, fd)
 		}
 	}
 	return fds, nil

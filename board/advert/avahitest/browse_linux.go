@@ -3,6 +3,7 @@ package avahitest
 import (
 	"bufio"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -39,6 +40,23 @@ func (a *Avahi) Browse(t testing.TB) []Event {
 		}
 	}
 	return resolved
+}
+
+// Resolve asks for the IPv4 address of a host, "name.local".
+func (a *Avahi) Resolve(t testing.TB, host string) netip.Addr {
+	t.Helper()
+	out, err := a.command("avahi-resolve", "-4", "-n", host).CombinedOutput()
+	f := strings.Fields(string(out))
+	if err != nil || len(f) != 2 {
+		t.Fatalf("avahi-resolve %s: %v\n%s", host, err, out)
+	}
+	return netip.MustParseAddr(f[1])
+}
+
+// Publish lets avahi advertise an RTSP server of its host, until the test ends.
+func (a *Avahi) Publish(t testing.TB, name string, port int, txt ...string) {
+	t.Helper()
+	a.start(t, "avahi-publish", append([]string{"-s", name, "_rtsp._tcp", strconv.Itoa(port)}, txt...)...)
 }
 
 // Events are what a running avahi-browse tells.
@@ -87,6 +105,9 @@ func (f *Events) Wait(t testing.TB, what string, match func(Event) bool) Event {
 		}
 	}
 }
+
+// Had tells whether an event that matches was among those that Wait took.
+func (f *Events) Had(match func(Event) bool) bool { return slices.ContainsFunc(f.seen, match) }
 
 // Appeared, Gone and Resolved match events of a service by its name.
 func Appeared(name string) func(Event) bool { return match('+', name) }
