@@ -2,6 +2,7 @@ package board
 
 import (
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -112,6 +113,65 @@ func TestThrottlingString(t *testing.T) {
 	for _, test := range tests {
 		if got := test.bits.String(); got != test.want {
 			t.Errorf("%#x: got %q, want %q", uint32(test.bits), got, test.want)
+		}
+	}
+}
+
+// Of several firmware nodes and sensors, the one that answers counts.
+func TestThrottledOfSeveral(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, "sys/class/hwmon/hwmon2/name", "rpi_volt\n")
+	put(t, root, "sys/class/hwmon/hwmon2/in0_lcrit_alarm", "0\n")
+	if got, ok := ThrottledIn(root); got != 0 || !ok {
+		t.Errorf("by the driver: got %v, %v", got, ok)
+	}
+	put(t, root, "sys/devices/platform/soc/soc:firmware/get_throttled", "\n")
+	if got, ok := ThrottledIn(root); got != 0 || !ok {
+		t.Errorf("by the driver, beside a silent firmware: got %v, %v", got, ok)
+	}
+	put(t, root, "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled", "f000f\n")
+	if got, ok := ThrottledIn(root); got != 0xf000f || !ok {
+		t.Errorf("by the firmware: got %v, %v", got, ok)
+	}
+}
+
+// The words name each flag once, and nothing that is not set.
+func TestThrottlingStringNamesEachFlag(t *testing.T) {
+	flags := []Throttling{UnderVoltage, FrequencyCapped, Throttle, SoftLimit}
+	was := []Throttling{WasUnderVoltage, WasFrequencyCapped, WasThrottled, WasSoftLimit}
+	for i, flag := range flags {
+		now, earlier := flag.String(), was[i].String()
+		if earlier != "no; earlier: "+now {
+			t.Errorf("flag %d: %q now, %q earlier", i, now, earlier)
+		}
+		if both := (flag | was[i]).String(); both != now {
+			t.Errorf("flag %d: %q now, %q now and earlier", i, now, both)
+		}
+		for j, other := range flags {
+			if got := strings.Contains((other | flag).String(), now); !got {
+				t.Errorf("flags %d and %d: %q lacks %q", i, j, other|flag, now)
+			}
+		}
+	}
+}
+
+// Zones are looked through by kind before number.
+func TestTemperatureOfSeveralZones(t *testing.T) {
+	root := t.TempDir()
+	for _, step := range []struct {
+		zone, kind, milli string
+		want              float64
+	}{
+		{"thermal_zone0", "package-thermal", "40000", 40},
+		{"thermal_zone3", "soc-thermal", "41000", 41},
+		{"thermal_zone5", "cpu1-thermal", "42000", 42},
+		{"thermal_zone2", "cpu0-thermal", "43000", 43},
+		{"thermal_zone1", "gpu-thermal", "99000", 43},
+	} {
+		put(t, root, "sys/class/thermal/"+step.zone+"/type", step.kind+"\n")
+		put(t, root, "sys/class/thermal/"+step.zone+"/temp", step.milli+"\n")
+		if got, ok := TemperatureIn(root); got != step.want || !ok {
+			t.Errorf("with %s: got %v, %v; want %v", step.kind, got, ok, step.want)
 		}
 	}
 }

@@ -81,6 +81,40 @@ func TestIdentifyNothing(t *testing.T) {
 	}
 }
 
+// The first place that says something counts.
+func TestModelInOrder(t *testing.T) {
+	root := t.TempDir()
+	for _, step := range []struct{ path, text, want string }{
+		{"sys/class/dmi/id/product_name", "\n", "Linux PC"},
+		{"sys/class/dmi/id/product_name", "NUC11\n", "NUC11"},
+		{"proc/device-tree/model", "Old Board\x00", "Old Board"},
+		{"sys/firmware/devicetree/base/model", "Board\x00\x00", "Board"},
+	} {
+		put(t, root, step.path, step.text)
+		if got := IdentifyIn(root).Model; got != step.want {
+			t.Errorf("with %s: got %q, want %q", step.path, got, step.want)
+		}
+	}
+}
+
+// An address that software chose changes with the software.
+func TestHardwareAddressIsPermanent(t *testing.T) {
+	for assigned, want := range map[string]string{ // include/uapi/linux/netdevice.h
+		"0": "dc:a6:32:01:02:03", // NET_ADDR_PERM
+		"1": "",                  // NET_ADDR_RANDOM
+		"2": "",                  // NET_ADDR_STOLEN
+		"3": "",                  // NET_ADDR_SET
+	} {
+		root := t.TempDir()
+		put(t, root, "sys/class/net/eth0/address", "DC:A6:32:01:02:03\n")
+		put(t, root, "sys/class/net/eth0/addr_assign_type", assigned+"\n")
+		put(t, root, "sys/class/net/eth0/device/uevent", "")
+		if got := IdentifyIn(root).MAC; got != want {
+			t.Errorf("addr_assign_type %s: got %q, want %q", assigned, got, want)
+		}
+	}
+}
+
 // Wi-Fi serves where no Ethernet does, whatever their names' order.
 func TestHardwareAddressPrefersEthernet(t *testing.T) {
 	root := t.TempDir()

@@ -65,6 +65,7 @@ func TestRefusedByTheCamera(t *testing.T) {
 		{"get ADDR exposure", "there is no parameter exposure; did you mean exposure_time_absolute?"},
 		{"get ADDR zoom", "there is no parameter zoom"},
 		{"get ADDR key_frame", "there is no parameter key_frame; did you mean keyframe?"},
+		{"get ADDR keyframe", "keyframe cannot be read, only set"},
 		{"set ADDR bitrat=2M zoom=1", "there is no parameter bitrat; did you mean bitrate?\nthere is no parameter zoom"},
 		{"set ADDR bitrate=1k resolution=360p", "bitrate 1000 is refused; accepted: 25000 to 25000000 in steps of 25000"},
 		{"set ADDR viewers=3 bitrate=1M", "viewers can be read only"},

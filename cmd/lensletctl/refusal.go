@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"slices"
 	"strings"
 
 	"lenslet/rtspd/wire"
@@ -96,6 +97,9 @@ func (t *tool) known(ctx context.Context, c *client) []string {
 
 func unknown(refused []wire.Parameter, known []string) error {
 	return sentences(refused, func(p wire.Parameter) string {
+		if slices.Contains(known, p.Name) {
+			return p.Name + " cannot be read, only set"
+		}
 		if near := closest(p.Name, known); near != "" {
 			return fmt.Sprintf("there is no parameter %s; did you mean %s?", p.Name, near)
 		}

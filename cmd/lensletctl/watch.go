@@ -118,8 +118,9 @@ func (s sample) line(last sample) string {
 	return fmt.Sprintf(columns, fps, bits, s.show("viewers"), s.show("latency"), s.show("frames_dropped"), s.show("temperature"))
 }
 
+// show is a value as the camera gave it, "-" for what it does not know.
 func (s sample) show(name string) string {
-	if v := s.values[name]; v != "" {
+	if v := s.values[name]; v != "" && v != "unknown" {
 		return v
 	}
 	return "-"

@@ -31,7 +31,7 @@ func TestLine(t *testing.T) {
 		{"no change", all, all, time.Second, "0.0 0 2 12.3/45.6 3 51.5"},
 		{"counters begun anew", then, all, time.Second, "- - - - - -"},
 		{"no time passed", all, then, 0, "- - 2 12.3/45.6 3 51.5"},
-		{"no sensor, no latency yet", []wire.Parameter{{Name: "frames_encoded", Value: "1001"}, {Name: "latency"}}, then, time.Second, "1.0 - - - - -"},
+		{"no sensor, no latency yet", []wire.Parameter{{Name: "frames_encoded", Value: "1001"}, {Name: "latency", Value: "unknown"}, {Name: "temperature"}}, then, time.Second, "1.0 - - - - -"},
 		{"no number", []wire.Parameter{{Name: "frames_encoded", Value: "many"}, {Name: "viewers", Value: "\x1bx"}}, then, time.Second, "- - ?x - - -"},
 	}
 	for _, test := range tests {
