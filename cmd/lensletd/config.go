@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"lenslet/encoder"
+)
+
+// A config is what the configuration file and the flags set.
+type config struct {
+	Listen  string         `toml:"listen"`  // HOST:PORT; an empty host means all addresses
+	Name    string         `toml:"name"`    // in discovery; "" = lenslet- and the end of the serial
+	Source  string         `toml:"source"`  // auto, pattern, file:CLIP.264, /dev/videoN
+	Encoder string         `toml:"encoder"` // auto, /dev/videoN, openh264
+	Auth    string         `toml:"auth"`    // none
+	MDNS    bool           `toml:"mdns"`    // be found on the LAN
+	Packet  int            `toml:"packet"`  // bytes of an RTP packet at most, 200 to 65000
+	Log     string         `toml:"log"`     // debug, info, warn or error
+	Set     map[string]any `toml:"set"`     // parameters to begin with
+
+	set []encoder.Parameter // Set in the file's order, then the flags' -set
+}
+
+func defaults() config {
+	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "none", MDNS: true, Packet: 1400, Log: "info"}
+}
+
+// load reads the file over what is there.
+func (c *config) load(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		var pe *fs.PathError
+		errors.As(err, &pe)
+		return usagef("configuration file %s: %v", file, pe.Err)
+	}
+	meta, err := toml.Decode(string(text), c)
+	var pe toml.ParseError
+	switch {
+	case errors.As(err, &pe):
+		return usagef("%s:%d: %s", file, pe.Position.Line, pe.Message)
+	case err != nil: // a value of another type
+		line, text := 1, strings.TrimPrefix(err.Error(), "toml: ")
+		_, _ = fmt.Sscanf(text, "line %d", &line)
+		return usagef("%s:%d: %s", file, line, text)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return usagef("%s:%d: there is no setting %q", file, lineOf(string(text), unknown[0]), unknown[0])
+	}
+	for _, key := range meta.Keys() {
+		if len(key) == 2 && key[0] == "set" {
+			value, err := parameterText(c.Set[key[1]])
+			if err != nil {
+				return usagef("%s:%d: %s: %v", file, lineOf(string(text), key), key[1], err)
+			}
+			c.set = append(c.set, encoder.Parameter{Name: key[1], Value: value})
+		}
+	}
+	if err := c.validate(); err != nil {
+		return c.located(file, string(text), err)
+	}
+	return nil
+}
+
+// located puts the line of the setting that a message begins with in front.
+func (c *config) located(file, text string, err error) error {
+	name, _, _ := strings.Cut(err.Error(), " ")
+	return usagef("%s:%d: %v", file, lineOf(text, toml.Key{name}), err)
+}
+
+// parameterText writes a value as SET_PARAMETER has it.
+func parameterText(v any) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case int64:
+		return strconv.FormatInt(v, 10), nil
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	case bool:
+		if v {
+			return "1", nil
+		}
+		return "0", nil
+	}
+	return "", errors.New("right would be a number or a string")
+}
+
+// lineOf finds the line of a key, 1 if it cannot.
+func lineOf(text string, key toml.Key) int {
+	table := ""
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if name, ok := strings.CutPrefix(line, "["); ok {
+			table = strings.TrimRight(name, "] ") + "."
+			if strings.TrimSuffix(table, ".") == key.String() {
+				return i + 1
+			}
+			continue
+		}
+		name, _, ok := strings.Cut(line, "=")
+		if ok && table+strings.Trim(strings.TrimSpace(name), `"'`) == key.String() {
+			return i + 1
+		}
+	}
+	return 1
+}
+
+// validate finds mistakes that no device need be asked about. Messages begin
+// with the setting's name.
+func (c *config) validate() error {
+	if _, port, err := net.SplitHostPort(c.Listen); err != nil || !isPort(port) {
+		return usagef("listen %q is not an address; right would be :8554 or 192.168.1.7:8554", c.Listen)
+	}
+	switch s := c.Source; {
+	case s == "auto", s == "pattern", strings.HasPrefix(s, "/dev/"):
+	case strings.HasPrefix(s, "file:") && len(s) > len("file:"):
+	default:
+		return usagef("source %q is not one; right would be auto, pattern, file:CLIP.264 or /dev/videoN", s)
+	}
+	switch e := c.Encoder; {
+	case e == "auto", e == "openh264", strings.HasPrefix(e, "/dev/"):
+	default:
+		return usagef("encoder %q is not one; right would be auto, /dev/videoN or openh264", e)
+	}
+	if c.Auth != "none" {
+		return usagef("auth %q is not known; right would be none", c.Auth)
+	}
+	if c.Packet < 200 || c.Packet > 65000 {
+		return usagef("packet %d is not a size; right would be 200 to 65000 bytes", c.Packet)
+	}
+	if _, err := logLevel(c.Log); err != nil {
+		return usagef("log %q is not a level; right would be debug, info, warn or error", c.Log)
+	}
+	if len(c.Name) > 63 {
+		return usagef("name %q is too long; right would be 63 bytes at most", c.Name)
+	}
+	return nil
+}
+
+func isPort(s string) bool {
+	n, err := strconv.Atoi(s)
+	return err == nil && n >= 0 && n <= 65535
+}
+
+func (c *config) String() string {
+	return fmt.Sprintf("listen %s, source %s, encoder %s", c.Listen, c.Source, c.Encoder)
+}

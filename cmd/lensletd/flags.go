@@ -1,0 +1,92 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+
+	"lenslet/encoder"
+)
+
+// A usageError is a mistake in the flags or in the configuration file.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error {
+	return &usageError{fmt.Sprintf(format, args...)}
+}
+
+// options are what the command line says: a configuration, and what to do.
+type options struct {
+	config
+	check, version bool
+}
+
+const usage = `usage: lensletd [flags]
+
+  -config FILE        configuration file (TOML); each flag overrides it
+  -listen ADDR        address of the RTSP server (default :8554)
+  -name NAME          name in discovery (default lenslet- and the serial's end)
+  -source SOURCE      auto, pattern, file:CLIP.264 or /dev/videoN (default auto)
+  -encoder ENCODER    auto, /dev/videoN or openh264 (default auto)
+  -auth none          who may watch: everyone
+  -set NAME=VALUE     a parameter to begin with, as lensletctl sets it; repeatable
+  -check              check the configuration, print what would be opened, and exit
+  -version            print the version and exit
+`
+
+// parseFlags reads the command line, and the configuration file that it names.
+func parseFlags(args []string, stderr io.Writer) (options, error) {
+	o := options{config: defaults()}
+	fs := flag.NewFlagSet("lensletd", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // our own words below
+	file := fs.String("config", "", "")
+	given := config{}
+	fs.StringVar(&given.Listen, "listen", "", "")
+	fs.StringVar(&given.Name, "name", "", "")
+	fs.StringVar(&given.Source, "source", "", "")
+	fs.StringVar(&given.Encoder, "encoder", "", "")
+	fs.StringVar(&given.Auth, "auth", "", "")
+	fs.BoolVar(&o.check, "check", false, "")
+	fs.BoolVar(&o.version, "version", false, "")
+	fs.Func("set", "", func(v string) error {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return fmt.Errorf("right would be -set NAME=VALUE")
+		}
+		given.set = append(given.set, encoder.Parameter{Name: name, Value: value})
+		return nil
+	})
+	if err := fs.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			_, _ = io.WriteString(stderr, usage)
+			return o, err
+		}
+		return o, usagef("%v; lensletd -h lists the flags", err)
+	}
+	if fs.NArg() > 0 {
+		return o, usagef("unexpected argument %q; lensletd -h lists the flags", fs.Arg(0))
+	}
+	if *file != "" {
+		if err := o.load(*file); err != nil {
+			return o, err
+		}
+	}
+	o.override(given)
+	return o, o.validate()
+}
+
+// override takes over what is given.
+func (c *config) override(given config) {
+	for _, f := range []struct{ to, from *string }{
+		{&c.Listen, &given.Listen}, {&c.Name, &given.Name}, {&c.Source, &given.Source},
+		{&c.Encoder, &given.Encoder}, {&c.Auth, &given.Auth},
+	} {
+		if *f.from != "" {
+			*f.to = *f.from
+		}
+	}
+	c.set = append(c.set, given.set...)
+}

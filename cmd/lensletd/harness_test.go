@@ -1,0 +1,131 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"lenslet/board"
+	"lenslet/encoder"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+// A buffer that one goroutine writes and another reads.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+var urlPattern = regexp.MustCompile(`rtsp://[^\s"]+`)
+
+// start runs lensletd in this process until the test ends, and gives the URL
+// that it prints. The arguments come on top of a free port on loopback and no
+// discovery.
+func start(t *testing.T, args ...string) (address string, stop func()) {
+	t.Helper()
+	return startWith(t, openSource, args...)
+}
+
+// startWith does so with a source of the test's choice.
+func startWith(t *testing.T, open func(string, *slog.Logger) (encoder.Source, error), args ...string) (address string, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out, logs := &buffer{}, &buffer{}
+	o, err := parseFlags(append([]string{"-listen", "127.0.0.1:0"}, args...), logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.MDNS = false
+	d := &daemon{config: o.config, stdout: out, id: board.Identify(), log: slog.New(slog.NewTextHandler(logs, nil)), openSource: open}
+	ended := make(chan error, 1)
+	go func() { ended <- d.serve(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("lensletd: %v\n%s", err, logs)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("lensletd did not stop\n%s", logs)
+		}
+	})
+	t.Cleanup(stop)
+	waitFor(t, 20*time.Second, "lensletd streams", func() bool {
+		select {
+		case err := <-ended:
+			ended <- nil
+			t.Fatalf("lensletd: %v\n%s", err, logs)
+		default:
+		}
+		address = urlPattern.FindString(out.String())
+		return address != ""
+	})
+	return address, stop
+}
+
+// client runs a program and gives its output. The test fails unless it exits
+// with 0 within the limit.
+func client(t *testing.T, limit time.Duration, name string, args ...string) (stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, errs.String())
+	}
+	return out.String(), errs.String()
+}
+
+// pipe runs a program whose output is read while it runs.
+func pipe(t *testing.T, name string, args ...string) (io.Reader, func() (stderr string)) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	wait := sync.OnceValue(func() string {
+		_, _ = io.Copy(io.Discard, out)
+		_ = cmd.Wait()
+		return errs.String()
+	})
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		_ = cmd.Process.Kill()
+		wait()
+	})
+	return out, wait
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"lenslet/board"
+	"lenslet/encoder"
+	"lenslet/rtspd"
+	"lenslet/rtspd/wire"
+)
+
+// parameters joins what the pipeline, the stream and the board tell into one
+// list of names (rtspd.Parameters).
+type parameters struct {
+	pipeline *encoder.Pipeline
+	stream   *rtspd.Stream
+	started  time.Time
+}
+
+// A reading is the instant that a group of read-only values is taken at.
+type reading struct {
+	p     *parameters
+	stats rtspd.Stats
+	count encoder.Counts
+}
+
+// readOnly lists the values that can only be read, in the order of a listing.
+func readOnly() []string {
+	return []string{
+		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
+		"frames_copied", "packets_sent", "bytes_sent", "packets_received", "packets_lost", "jitter", "latency",
+		"uptime", "temperature", "throttled",
+	}
+}
+
+// Get reads the named parameters, all when names is empty.
+func (p *parameters) Get(names []string) ([]wire.Parameter, error) {
+	if len(names) == 0 {
+		names = append(p.pipeline.Names(), readOnly()...)
+	}
+	r := reading{p, p.stream.Stats(), p.pipeline.Counts()}
+	out := make([]wire.Parameter, 0, len(names))
+	var wrong []error
+	for _, name := range names {
+		value, ok := r.value(name)
+		if !ok {
+			var err error
+			if value, err = p.pipeline.Get(name); err != nil {
+				wrong = append(wrong, err)
+				continue
+			}
+		}
+		out = append(out, wire.Parameter{Name: name, Value: value})
+	}
+	if len(wrong) > 0 {
+		return nil, translated(errors.Join(wrong...))
+	}
+	return out, nil
+}
+
+// Set makes all changes or none.
+func (p *parameters) Set(ctx context.Context, changes []wire.Parameter) error {
+	var wrong []error
+	list := make([]encoder.Parameter, len(changes))
+	for i, c := range changes {
+		list[i] = encoder.Parameter{Name: c.Name, Value: c.Value}
+		if slices.Contains(readOnly(), c.Name) {
+			wrong = append(wrong, &encoder.NameError{Name: c.Name, Err: encoder.ErrReadOnly})
+		}
+	}
+	if len(wrong) > 0 {
+		return translated(errors.Join(wrong...))
+	}
+	return translated(p.pipeline.Set(ctx, list))
+}
+
+// value is a read-only value; false: it is none of them.
+func (r *reading) value(name string) (string, bool) {
+	n := func(v uint64) (string, bool) { return strconv.FormatUint(v, 10), true }
+	switch name {
+	case "encoder":
+		return r.p.pipeline.Encoder(), true
+	case "camera":
+		return r.p.pipeline.Camera(), true
+	case "viewers":
+		return n(uint64(r.stats.Viewers))
+	case "frames_captured":
+		return n(r.count.Captured)
+	case "frames_encoded":
+		return n(r.count.Encoded)
+	case "frames_dropped":
+		return n(r.count.Dropped)
+	case "frames_imported":
+		return n(r.count.Imported)
+	case "frames_copied":
+		return n(r.count.Copied)
+	case "packets_sent":
+		return n(r.stats.Packets)
+	case "bytes_sent":
+		return n(r.stats.Bytes)
+	case "packets_received":
+		return n(r.stats.Received)
+	case "packets_lost":
+		return n(r.stats.Lost)
+	}
+	return r.measure(name)
+}
+
+// unknown is the value of what the board cannot tell, or not yet.
+const unknown = "unknown"
+
+// measure is a read-only value with a unit: ms, s or degrees Celsius.
+func (r *reading) measure(name string) (string, bool) {
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	switch name {
+	case "jitter":
+		return fmt.Sprintf("%.1f", ms(r.stats.Jitter)), true
+	case "latency":
+		if !r.stats.HasLatency {
+			return unknown, true
+		}
+		return fmt.Sprintf("%.1f/%.1f", ms(r.stats.P50), ms(r.stats.P99)), true
+	case "uptime":
+		return strconv.Itoa(int(time.Since(r.p.started).Seconds())), true
+	case "temperature":
+		if t, ok := board.Temperature(); ok {
+			return fmt.Sprintf("%.1f", t), true
+		}
+		return unknown, true
+	case "throttled":
+		if t, ok := board.Throttled(); ok {
+			return t.String(), true
+		}
+		return unknown, true
+	}
+	return "", false
+}
+
+// translated says an error of the pipeline in RTSP's statuses. Of several, the
+// most basic one counts: an unknown name, then a read-only one, then a value.
+func translated(err error) error {
+	if err == nil {
+		return nil
+	}
+	byStatus := map[wire.Status][]wire.Parameter{}
+	for _, e := range flattened(err) {
+		var name *encoder.NameError
+		var refused *encoder.Refused
+		switch {
+		case errors.As(e, &name) && errors.Is(e, encoder.ErrReadOnly):
+			byStatus[wire.ParameterIsReadOnly] = append(byStatus[wire.ParameterIsReadOnly], wire.Parameter{Name: name.Name})
+		case errors.As(e, &name):
+			byStatus[wire.ParameterNotUnderstood] = append(byStatus[wire.ParameterNotUnderstood], wire.Parameter{Name: name.Name})
+		case errors.As(e, &refused):
+			byStatus[wire.InvalidRange] = append(byStatus[wire.InvalidRange], wire.Parameter{Name: refused.Name, Value: refused.Accepts})
+		default:
+			return err
+		}
+	}
+	for _, status := range []wire.Status{wire.ParameterNotUnderstood, wire.ParameterIsReadOnly, wire.InvalidRange} {
+		if lines := byStatus[status]; len(lines) > 0 {
+			return &rtspd.ParameterError{Status: status, Lines: lines}
+		}
+	}
+	return err
+}
+
+func flattened(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}

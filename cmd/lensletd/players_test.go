@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lenslet/capture"
+)
+
+// ffmpeg flags that make it complain about all that is wrong with a stream.
+var strict = []string{"-hide_banner", "-nostdin", "-v", "warning", "-err_detect", "+crccheck+bitstream+buffer"}
+
+func TestFFmpegDecodesEveryFrame(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			const width, height, rate = 640, 360, 25
+			url, _ := start(t, "-source", "pattern", "-set", "resolution=640x360", "-set", "framerate=25")
+			probe(t, url, transport, width, height, "25/1")
+
+			args := append([]string{}, strict...)
+			args = append(args, "-rtsp_transport", transport, "-i", url, "-t", "10",
+				"-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-")
+			out, wait := pipe(t, "ffmpeg", args...)
+			picture := make([]byte, width*height)
+			var first, last uint32
+			frames := 0
+			for {
+				if _, err := io.ReadFull(out, picture); err != nil {
+					break
+				}
+				n, ok := capture.ReadMarker(picture, width, width, height)
+				if !ok {
+					t.Fatalf("picture %d has no legible frame number", frames)
+				}
+				if frames > 0 && n != last+1 {
+					t.Fatalf("frame %d follows frame %d", n, last)
+				}
+				if frames == 0 {
+					first = n
+				}
+				last = n
+				frames++
+			}
+			if errs := wait(); errs != "" {
+				t.Fatalf("ffmpeg complains:\n%s", errs)
+			}
+			if frames < 10*rate-2 {
+				t.Fatalf("%d frames in 10 s (%d to %d), want %d", frames, first, last, 10*rate)
+			}
+		})
+	}
+}
+
+// probe lets ffprobe tell size and rate.
+func probe(t *testing.T, url, transport string, width, height int, rate string) {
+	t.Helper()
+	out, errs := client(t, 30*time.Second, "ffprobe", "-v", "warning", "-rtsp_transport", transport,
+		"-show_streams", "-of", "json", url)
+	if errs != "" {
+		t.Errorf("ffprobe complains:\n%s", errs)
+	}
+	var found struct {
+		Streams []struct {
+			Codec  string `json:"codec_name"`
+			Width  int
+			Height int
+			Rate   string `json:"r_frame_rate"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &found); err != nil || len(found.Streams) != 1 {
+		t.Fatalf("ffprobe: %v\n%s", err, out)
+	}
+	s := found.Streams[0]
+	if s.Codec != "h264" || s.Width != width || s.Height != height || s.Rate != rate {
+		t.Fatalf("ffprobe found %+v, want h264 %dx%d at %s", s, width, height, rate)
+	}
+}
+
+func TestGStreamerPlays(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			url, _ := start(t, "-source", "pattern", "-set", "resolution=320x240")
+			out, errs := client(t, 60*time.Second, "gst-launch-1.0", "-q", "rtspsrc", "location="+url, "protocols="+transport, "latency=100",
+				"!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "num-buffers=60", "sync=false")
+			if strings.Contains(out+errs, "ERROR") || strings.Contains(out+errs, "WARN") {
+				t.Fatalf("GStreamer complains:\n%s%s", out, errs)
+			}
+		})
+	}
+}
+
+func TestMPVPlays(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			url, _ := start(t, "-source", "pattern", "-set", "resolution=320x240")
+			out, errs := client(t, 60*time.Second, "mpv", "--no-config", "--vo=null", "--ao=null", "--frames=60",
+				"--rtsp-transport="+transport, "--msg-level=all=warn,vo=info,cplayer=info", "--terminal=yes", url)
+			if all := out + errs; !strings.Contains(all, "320x240") || strings.Contains(strings.ToLower(all), "error") {
+				t.Fatalf("mpv says:\n%s", all)
+			}
+		})
+	}
+}
+
+// TestCurlReads has libcurl, through a small C program (its command line cannot
+// choose the RTSP method), do OPTIONS and DESCRIBE, and write interleaved RTP
+// to a file.
+func TestCurlReads(t *testing.T) {
+	dir := t.TempDir()
+	program, file := filepath.Join(dir, "curlrtsp"), filepath.Join(dir, "rtp")
+	client(t, time.Minute, "gcc", "-Wall", "-Werror", "-o", program, "testdata/curlrtsp.c", "-lcurl")
+	url, _ := start(t, "-source", "pattern", "-set", "resolution=320x240")
+	out, _ := client(t, 30*time.Second, program, url, file)
+	for _, want := range []string{"Public: OPTIONS, DESCRIBE", "Content-Type: application/sdp", "a=rtpmap:96 H264/90000"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("curl did not show %q:\n%s", want, out)
+		}
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packets := 0
+	for len(b) >= 4 {
+		n := 4 + int(b[2])<<8 + int(b[3])
+		if b[0] != '$' || len(b) < n {
+			t.Fatalf("what curl wrote is not interleaved RTP at packet %d: % x", packets, b[:min(len(b), 8)])
+		}
+		b = b[n:]
+		packets++
+	}
+	if packets < 20 {
+		t.Errorf("curl wrote %d packets, want 20 or more", packets)
+	}
+}
+
+// TestCurlCommand asks with the command that everyone has.
+func TestCurlCommand(t *testing.T) {
+	url, _ := start(t, "-source", "pattern", "-set", "resolution=320x240")
+	out, _ := client(t, 30*time.Second, "curl", "-s", "-i", "--max-time", "10", url)
+	if !strings.HasPrefix(out, "RTSP/1.0 200 OK\r\n") || !strings.Contains(out, "Public: OPTIONS, DESCRIBE") {
+		t.Fatalf("curl shows:\n%s", out)
+	}
+}
+
+func TestClipKeepsItsRate(t *testing.T) {
+	clip := filepath.Join(t.TempDir(), "clip.264")
+	client(t, time.Minute, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=20", "-frames:v", "40",
+		"-c:v", "libx264", "-preset", "ultrafast", "-g", "20", "-bf", "0", "-bsf:v", "h264_mp4toannexb", clip)
+	url, _ := start(t, "-source", "file:"+clip)
+	v := dialViewer(t, url)
+	v.play("udp")
+	v.units(100) // goes round more than twice
+	v.checkContinuity(time.Second)
+	first, last := v.packets[0], v.packets[len(v.packets)-1]
+	got := time.Duration(last.Timestamp-first.Timestamp) * time.Second / 90000
+	if want := time.Duration(v.markers()-1) * time.Second / 20; got < want-200*time.Millisecond || got > want+200*time.Millisecond {
+		t.Errorf("%d units cover %v, want %v", v.markers(), got, want)
+	}
+	if v.get("resolution") != "320x240" || v.get("framerate") != "20" {
+		t.Errorf("the clip is said to be %s at %s", v.get("resolution"), v.get("framerate"))
+	}
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"lenslet/board"
+	"lenslet/board/advert"
+	"lenslet/capture"
+	"lenslet/encoder"
+	"lenslet/rtspd"
+	"lenslet/systemd"
+)
+
+// run does what the command line says until ctx ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	if o.version {
+		_, err := fmt.Fprintln(stdout, "lensletd", version)
+		return err
+	}
+	level, err := logLevel(o.Log)
+	if err != nil {
+		return err
+	}
+	d := &daemon{
+		config: o.config, stdout: stdout, id: board.Identify(),
+		log:        slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+		openSource: openSource,
+	}
+	if o.check {
+		return d.check()
+	}
+	return d.serve(ctx)
+}
+
+func logLevel(s string) (level slog.Level, err error) {
+	err = level.UnmarshalText([]byte(s))
+	return level, err
+}
+
+// A daemon is the parts, joined.
+type daemon struct {
+	config
+	stdout     io.Writer
+	log        *slog.Logger
+	id         board.Identity
+	openSource func(name string, log *slog.Logger) (encoder.Source, error)
+
+	listeners []net.Listener
+	pipeline  *encoder.Pipeline
+	stream    *rtspd.Stream
+	server    *rtspd.Server
+	beat      *heartbeat
+}
+
+// serve opens everything, and runs until ctx ends or a part fails.
+func (d *daemon) serve(ctx context.Context) error {
+	if err := d.open(); err != nil {
+		return err
+	}
+	tasks := newTasks(ctx)
+	tasks.run("stream", d.pipeline.Run)
+	tasks.run("RTSP server", func(ctx context.Context) error { return d.server.Serve(ctx, d.listeners...) })
+	if d.MDNS {
+		tasks.run("discovery", d.advertise)
+	}
+	err := tasks.wait()
+	if n := systemd.NewNotifier(os.Getenv); err == nil {
+		_ = n.Stopping() // nobody listens outside systemd
+	}
+	return err
+}
+
+// open opens listeners, devices and the server. What it opened is closed again
+// when something fails.
+func (d *daemon) open() (err error) {
+	if d.listeners, err = d.listen(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			for _, l := range d.listeners {
+				_ = l.Close()
+			}
+		}
+	}()
+	var p *parameters
+	p, err = d.openPipeline()
+	if err != nil {
+		return err
+	}
+	d.stream = rtspd.NewStream(rtspd.StreamConfig{
+		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet,
+	})
+	p.stream = d.stream
+	d.server, err = rtspd.NewServer(rtspd.Config{Name: "lenslet/" + version, Log: d.log}, d.stream)
+	if err != nil {
+		return errors.Join(err, d.pipeline.Close())
+	}
+	return nil
+}
+
+// path is the only stream's.
+const path = "main"
+
+func (d *daemon) listen() ([]net.Listener, error) {
+	passed, err := systemd.Listeners()
+	if err != nil {
+		return nil, err
+	}
+	var all []net.Listener
+	for _, l := range passed {
+		all = append(all, l.Listener)
+	}
+	if len(all) > 0 {
+		return all, nil
+	}
+	l, err := net.Listen("tcp", d.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", d.Listen, err)
+	}
+	return []net.Listener{l}, nil
+}
+
+// openPipeline opens source and encoder and gives them the parameters to begin
+// with.
+func (d *daemon) openPipeline() (*parameters, error) {
+	source, err := d.openSource(d.Source, d.log)
+	if err != nil {
+		return nil, err
+	}
+	cfg := encoder.PipelineConfig{
+		Source: source, Passing: encoder.NewPassthrough(nil), Settings: encoder.DefaultSettings(), Log: d.log,
+		Publish: func(u *encoder.Unit) { d.stream.Publish(u); d.beat.frame() },
+		Changed: func(s encoder.Settings) { d.stream.Describe(s.Rate.Float(), s.Bitrate) },
+	}
+	if _, isClip := source.(*capture.Clip); !isClip {
+		if cfg.Encoder, err = openEncoder(d.Encoder, d.log); err != nil {
+			return nil, errors.Join(err, source.Close())
+		}
+	}
+	d.pipeline = encoder.NewPipeline(cfg)
+	d.beat = newHeartbeat(systemd.NewNotifier(os.Getenv), d.announce)
+	if err := d.pipeline.Preset(d.set); err != nil {
+		return nil, errors.Join(usagef("%v", err), d.pipeline.Close())
+	}
+	return &parameters{pipeline: d.pipeline, started: time.Now()}, nil
+}
+
+// advertise lets the LAN find the camera.
+func (d *daemon) advertise(ctx context.Context) error {
+	port := d.listeners[0].Addr().(*net.TCPAddr).Port
+	a, err := advert.New(advert.Service{
+		Name: d.name(), Host: "lenslet-" + d.id.Suffix(), Port: port,
+		TXT: []string{"txtvers=1", "path=/" + path, "model=" + d.id.Model, "version=" + version},
+	}, d.log)
+	if err != nil {
+		return err
+	}
+	if err := a.Run(ctx); err != nil {
+		d.log.Warn("the LAN cannot find this camera by mDNS", "error", err) // the stream goes on
+	}
+	return nil
+}
+
+// name is what discovery and players show.
+func (d *daemon) name() string {
+	if d.Name != "" {
+		return d.Name
+	}
+	return "lenslet-" + d.id.Suffix()
+}
+
+// announce tells the person at the terminal what to open, once pictures flow.
+func (d *daemon) announce() {
+	s := d.pipeline.Settings()
+	url := fmt.Sprintf("rtsp://%s/%s", reachable(d.listeners[0].Addr()), path)
+	_, _ = fmt.Fprintf(d.stdout, "lenslet streams %s, %dx%d at %s frames/s\n\n  open it at    %s\n  for example   ffplay %s\n\n",
+		d.pipeline.Camera(), s.Width, s.Height, s.Rate, url, url)
+}
+
+// reachable is HOST:PORT for a listener's address: one that other computers can
+// open where there is one.
+func reachable(a net.Addr) string {
+	tcp := a.(*net.TCPAddr)
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "127.0.0.1"
+		addrs, _ := net.InterfaceAddrs() // none: this computer
+		for _, addr := range addrs {
+			if n, ok := addr.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() && !n.IP.IsLinkLocalUnicast() {
+				host = n.IP.String()
+				break
+			}
+		}
+	}
+	return net.JoinHostPort(host, fmt.Sprint(tcp.Port))
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// program builds lensletd once for a test.
+func program(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "lensletd")
+	client(t, 5*time.Minute, "go", "build", "-tags", "openh264", "-o", bin, ".")
+	return bin
+}
+
+// TestStopsInEveryPhase sends SIGTERM after ever longer times: while flags are
+// read, devices opened, before the first frame, with and without viewers.
+func TestStopsInEveryPhase(t *testing.T) {
+	bin := program(t)
+	for _, after := range []time.Duration{0, 5, 10, 20, 40, 80, 160, 320, 640, 1280} {
+		after *= time.Millisecond
+		cmd := exec.Command(bin, "-listen", "127.0.0.1:0", "-source", "pattern", "-name", "stops in every phase")
+		out := &buffer{}
+		var logs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = out, &logs
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		time.Sleep(after) // the phase under test, not something waited for
+		var v *viewer
+		if url := urlPattern.FindString(out.String()); url != "" {
+			v = dialViewer(t, url)
+			v.play("udp")
+		}
+		stopped := time.Now()
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-ended:
+			// before the signal is caught, it ends the program as it does any
+			if err != nil && !killedBy(err, syscall.SIGTERM) {
+				t.Errorf("after %v: %v\n%s", after, err, logs.String())
+			}
+			t.Logf("after %v: stopped in %v", after, time.Since(stopped).Round(time.Millisecond))
+		case <-time.After(2 * time.Second):
+			_ = cmd.Process.Kill()
+			t.Fatalf("after %v: not stopped within 2 s\n%s", after, logs.String())
+		}
+		if v != nil {
+			select {
+			case <-v.bye:
+			case <-time.After(time.Second):
+				t.Errorf("after %v: the viewer got no BYE", after)
+			}
+		}
+	}
+}
+
+func killedBy(err error, s syscall.Signal) bool {
+	exit, ok := err.(*exec.ExitError)
+	return ok && exit.Sys().(syscall.WaitStatus).Signaled() && exit.Sys().(syscall.WaitStatus).Signal() == s
+}
+
+// TestMakeRun does what the README tells a new user.
+func TestMakeRun(t *testing.T) {
+	cmd := exec.Command("make", "-C", "../..", "--no-print-directory", "run", "ARGS=-listen 127.0.0.1:0 -set resolution=640x360")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	out := &buffer{}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	defer func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		<-ended
+	}()
+	waitFor(t, 5*time.Minute, "make run prints a URL", func() bool { return strings.Contains(out.String(), "ffplay rtsp://") })
+	url := urlPattern.FindString(out.String())
+	for _, transport := range []string{"udp", "tcp"} {
+		probe(t, url, transport, 640, 360, "30/1")
+		_, errs := client(t, time.Minute, "ffmpeg", append(append([]string{}, strict...),
+			"-rtsp_transport", transport, "-i", url, "-t", "10", "-f", "null", "-")...)
+		if errs != "" {
+			t.Errorf("ffmpeg complains over %s:\n%s", transport, errs)
+		}
+	}
+}
+
+func TestMain_exitCodes(t *testing.T) {
+	bin := program(t)
+	conf := filepath.Join(t.TempDir(), "lenslet.toml")
+	write := func(text string) string {
+		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return conf
+	}
+	for _, c := range []struct {
+		args []string
+		file string
+		code int
+		says string
+	}{
+		{args: []string{"-version"}, code: 0, says: "lensletd "},
+		{args: []string{"-h"}, code: 0, says: "usage: lensletd"},
+		{args: []string{"-sauce", "auto"}, code: 2, says: "-sauce"},
+		{args: []string{"-source", "radio"}, code: 2, says: `source "radio" is not one; right would be auto`},
+		{args: []string{"-encoder", "vhs"}, code: 2, says: "right would be auto"},
+		{args: []string{"-listen", "nowhere"}, code: 2, says: "right would be :8554"},
+		{args: []string{"-auth", "maybe"}, code: 2, says: "right would be none"},
+		{args: []string{"-set", "bitrate"}, code: 2, says: "NAME=VALUE"},
+		{args: []string{"-source", "pattern", "-set", "colour=red"}, code: 2, says: "unknown parameter: colour"},
+		{args: []string{"-source", "pattern", "-set", "bitrate=lots"}, code: 2, says: "bitrate lots"},
+		{args: []string{"extra"}, code: 2, says: `unexpected argument "extra"`},
+		{args: []string{"-config", "nowhere.toml"}, code: 2, says: "nowhere.toml: no such file"},
+		{file: "listen = \":1\"\nsauce = \"auto\"\n", code: 2, says: `lenslet.toml:2: there is no setting "sauce"`},
+		{file: "name = \"x\"\nlisten = 5\n", code: 2, says: "lenslet.toml:2: "},
+		{file: "\n\nsource = \"radio\"\n", code: 2, says: "lenslet.toml:3: source"},
+		{file: "[set]\nbitrate = [1]\n", code: 2, says: "lenslet.toml:2: bitrate"},
+		{file: "name = \"unfinished\n", code: 2, says: "lenslet.toml:1: "},
+		{args: []string{"-source", "/dev/nowhere"}, code: 1, says: "/dev/nowhere"},
+		{args: []string{"-source", "file:/nowhere.264"}, code: 1, says: "nowhere.264"},
+		{args: []string{"-source", "pattern", "-encoder", "/dev/nowhere"}, code: 1, says: "/dev/nowhere"},
+		{args: []string{"-source", "pattern", "-check"}, code: 0, says: "test pattern"},
+	} {
+		args := c.args
+		if c.file != "" {
+			args = append(args, "-config", write(c.file))
+		}
+		out, err := exec.Command(bin, args...).CombinedOutput()
+		code := 0
+		if exit, ok := err.(*exec.ExitError); ok {
+			code = exit.ExitCode()
+		}
+		if code != c.code || !strings.Contains(string(out), c.says) {
+			t.Errorf("%v %q: exit %d, want %d and %q:\n%s", c.args, c.file, code, c.code, c.says, out)
+		}
+		if c.code != 0 && strings.Count(string(out), "lensletd: ") != 1 {
+			t.Errorf("%v: not one sentence:\n%s", c.args, out)
+		}
+	}
+}

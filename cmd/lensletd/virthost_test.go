@@ -1,0 +1,175 @@
+//go:build virthost
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"lenslet/rtspd/wire"
+)
+
+// These tests run in a network of their own that reaches the guest by a tap
+// interface (board/virt/innet), with the programs for the guest built before:
+// see `make virt-clients`.
+const (
+	guestPrograms = "../../bin/arm64"
+	guestURL      = "rtsp://10.0.2.15:8554/main"
+)
+
+// A guest is a virtual board that runs one program.
+type guest struct {
+	cmd   *exec.Cmd
+	share string
+	out   *buffer
+	ended chan error
+}
+
+// boot runs script in a guest, with the programs for it in its work directory,
+// and waits until it streams.
+func boot(t *testing.T, vivid, encoder, script string) *guest {
+	t.Helper()
+	g := &guest{share: t.TempDir(), out: &buffer{}, ended: make(chan error, 1)}
+	for _, name := range []string{"lensletd", "lensletd.test"} {
+		b, err := os.ReadFile(filepath.Join(guestPrograms, name))
+		if err != nil {
+			t.Fatalf("%v; make virt-clients builds it", err)
+		}
+		if err := os.WriteFile(filepath.Join(g.share, name), b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	g.cmd = exec.Command("../../board/virt/virt", "run", "--tap", "t0", "--timeout", "300",
+		"--vivid", vivid, "--encoder", encoder, "--share", g.share, "--", program)
+	g.cmd.Stdout, g.cmd.Stderr = g.out, g.out
+	if err := g.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { g.ended <- g.cmd.Wait() }()
+	t.Cleanup(sync.OnceFunc(func() { g.stop(t) }))
+	waitFor(t, 2*time.Minute, "the guest streams", func() bool {
+		select {
+		case err := <-g.ended:
+			g.ended <- err
+			t.Fatalf("the guest ended: %v\n%s", err, g.out)
+		default:
+		}
+		return strings.Contains(g.out.String(), "ffplay rtsp://")
+	})
+	return g
+}
+
+// stop sends SIGTERM to the program, and wants its exit with 0.
+func (g *guest) stop(t *testing.T) {
+	t.Helper()
+	_ = g.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case err := <-g.ended:
+		g.ended <- nil
+		if err != nil {
+			t.Errorf("the guest: %v\n%s", err, g.out)
+		}
+	case <-time.After(time.Minute):
+		t.Errorf("the guest does not end\n%s", g.out)
+		_ = g.cmd.Process.Signal(syscall.SIGTERM) // the second one ends the guest
+		<-g.ended
+		g.ended <- nil
+	}
+}
+
+// TestBoardStreams: lensletd finds camera and encoder by itself, no frame is
+// copied on its way, and FFmpeg decodes all of it.
+func TestBoardStreams(t *testing.T) {
+	boot(t, "", "", "exec ./lensletd -set resolution=640x360 -set framerate=15")
+	for _, transport := range []string{"udp", "tcp"} {
+		probe(t, guestURL, transport, 640, 360, "15/1")
+		_, errs := client(t, 2*time.Minute, "ffmpeg", append(append([]string{}, strict...),
+			"-rtsp_transport", transport, "-i", guestURL, "-frames:v", "75", "-f", "null", "-")...)
+		if errs != "" {
+			t.Errorf("ffmpeg complains over %s:\n%s", transport, errs)
+		}
+	}
+	v := dialViewer(t, guestURL)
+	v.play("udp")
+	v.units(10)
+	v.checkContinuity(5 * time.Second)
+	if c, e := v.get("camera"), v.get("encoder"); !strings.Contains(c, "vivid") || !strings.Contains(e, "vh264enc") {
+		t.Errorf("camera %q, encoder %q", c, e)
+	}
+	if got := v.get("frames_copied"); got != "0" {
+		t.Errorf("%s frames were copied on their way to the encoder", got)
+	}
+	if imported, captured := v.get("frames_imported"), v.get("frames_captured"); imported == "0" || captured == "0" {
+		t.Errorf("%s frames of %s reached the encoder by DMABUF", imported, captured)
+	}
+}
+
+// TestBoardIsLossless: with the encoder's lossless mode the pictures that FFmpeg
+// decodes are, byte for byte, frames that the camera gave, in their order.
+func TestBoardIsLossless(t *testing.T) {
+	g := boot(t, "", "lossless=1", "exec ./lensletd.test -test.run TestGuestStreams")
+	out, errs := client(t, 2*time.Minute, "ffmpeg", append(append([]string{}, strict...), "-rtsp_transport", "tcp",
+		"-i", guestURL, "-frames:v", "60", "-fps_mode", "passthrough", "-pix_fmt", "yuv420p", "-f", "framemd5", "-")...)
+	if errs != "" {
+		t.Errorf("ffmpeg complains:\n%s", errs)
+	}
+	g.stop(t)
+	sums, err := os.ReadFile(filepath.Join(g.share, "sums"))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, g.out)
+	}
+	given := strings.Fields(string(sums))
+	decoded, different, at := 0, map[string]bool{}, 0
+	for lines := bufio.NewScanner(bytes.NewReader([]byte(out))); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if strings.HasPrefix(lines.Text(), "#") || len(fields) == 0 {
+			continue
+		}
+		sum := fields[len(fields)-1]
+		for at < len(given) && given[at] != sum {
+			at++
+		}
+		if at == len(given) {
+			t.Fatalf("picture %d (%s) is not a frame that the camera gave after the one before", decoded, sum)
+		}
+		at++
+		decoded++
+		different[sum] = true
+	}
+	if decoded != 60 || len(different) < 30 {
+		t.Errorf("%d pictures were decoded, %d of them different; want 60, most different", decoded, len(different))
+	}
+}
+
+// hdmi gives vivid an input that takes any size, at a rate that emulation can
+// follow.
+const hdmi = "num_inputs=1 input_types=3"
+
+const slowHDMI = "v4l2-ctl -d0 --set-dv-bt-timings cvt,width=1280,height=720,fps=15 >/dev/null && "
+
+func TestBoardFollowsBitrate(t *testing.T) {
+	boot(t, "", "", "exec ./lensletd -set resolution=640x360 -set framerate=15 -set bitrate=4000000 -set horizontal_movement=6")
+	v := dialViewer(t, guestURL)
+	v.play("tcp")
+	v.checkBitrate(4_000_000, 0.2, 30, 60)
+	v.set(wire.OK, "bitrate: 1000000")
+	v.checkBitrate(1_000_000, 0.2, 30, 60) // 30 units: 2 s
+	v.checkContinuity(5 * time.Second)
+}
+
+func TestBoardChangesResolution(t *testing.T) {
+	boot(t, hdmi, "", slowHDMI+"exec ./lensletd -set resolution=640x360 -set framerate=15")
+	resize(t, guestURL, "1280x720", "642x362", "1280x720", "640x360")
+}
