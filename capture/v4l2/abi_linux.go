@@ -210,7 +210,7 @@ type queryMenu struct {
 // extControl is packed in C, hence value as bytes: 32 or 64 bits.
 type extControl struct {
 	id    uint32
-	_     uint32
+	_     [2]uint32 // size of a pointer's target; reserved
 	value [8]byte
 }
 
