@@ -199,6 +199,24 @@ func TestFollowsInterfaces(t *testing.T) {
 	secondEvents.Wait(t, "the goodbye", avahitest.Gone("door"))
 }
 
+// An avahi that comes when all announcements are over has to ask.
+func TestAvahiAsks(t *testing.T) {
+	t.Parallel()
+	lan := avahitest.NewLAN(t, 14)
+	viewer, here := lan.AddHost(t), lan.AddHost(t)
+	tap := startTap(t, lan.AddHost(t).Host)
+	startCamera(t, here.Host, testService("door", "lenslet-0a1b2c"))
+	for range announceCount {
+		tap.wait(t, "an announcement", says(here.IPv4.String(), "PTR PTR SRV TXT A AAAA AAAA", false))
+	}
+	avahi := viewer.Host.StartAvahi(t, "viewer")
+	avahi.Follow(t).Wait(t, "the camera", avahitest.Resolved("door"))
+	tap.wait(t, "an answer that all hear", says(here.IPv4.String(), "PTR", false))
+	if a := avahi.Resolve(t, "lenslet-0a1b2c.local"); a != here.IPv4 {
+		t.Errorf("resolved to %s, want %s", a, here.IPv4)
+	}
+}
+
 func TestStopsWithoutNetwork(t *testing.T) {
 	t.Parallel()
 	startCamera(t, avahitest.NewHost(t), testService("door", "lenslet-0a1b2c")).stop(t)

@@ -125,8 +125,14 @@ func with(m *dns.Msg, change func(*dns.Msg)) *dns.Msg {
 	return m
 }
 
-func TestAnswers(t *testing.T) {
-	z := testZone(t, "door", v4, v6)
+type answerCase struct {
+	what   string
+	m      *dns.Msg
+	port   uint16
+	answer string // empty: silence
+}
+
+func answerCases(t *testing.T, z *zone) []answerCase {
 	unicast := func(m *dns.Msg) { m.Question[0].Qclass |= unicastBit }
 	knows := func(ttl uint32, rrs ...dns.RR) func(*dns.Msg) {
 		return func(m *dns.Msg) {
@@ -137,12 +143,7 @@ func TestAnswers(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range []struct {
-		what   string
-		m      *dns.Msg
-		port   uint16
-		answer string // empty: silence
-	}{
+	return []answerCase{
 		{"a browser", ask(serviceName, dns.TypePTR), mdnsPort, "PTR"},
 		{"an enumeration", ask(enumName, dns.TypePTR), mdnsPort, "PTR"},
 		{"a resolver", ask(z.instance, dns.TypeSRV), mdnsPort, "SRV"},
@@ -170,7 +171,12 @@ func TestAnswers(t *testing.T) {
 			unicast(m)
 			m.Ns = parse(t, z.instance+" SRV 0 0 1 x.local.")
 		}), mdnsPort, "SRV TXT"},
-	} {
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	z := testZone(t, "door", v4, v6)
+	for _, c := range answerCases(t, z) {
 		r := settled(t, z)
 		if r.receive(c.m, c.port, start) {
 			t.Errorf("%s: the name is lost", c.what)
