@@ -9,10 +9,25 @@ import (
 	"lenslet/rtspd/wire"
 )
 
-func TestWireValue(t *testing.T) {
-	tests := []struct {
-		name, in, want string // "" is refused
-	}{
+// A valueTest is what a parameter's value becomes on the wire, "" if refused.
+type valueTest struct{ name, in, want string }
+
+func wireValues(t *testing.T, tests []valueTest) {
+	for _, test := range tests {
+		t.Run(test.name+"="+test.in, func(t *testing.T) {
+			got, err := wireValue(test.name, test.in)
+			if got != test.want || (err != nil) != (test.want == "") {
+				t.Errorf("got %q, %v; want %q", got, err, test.want)
+			}
+			if err != nil && exitCode(err) != 2 {
+				t.Errorf("%v is not bad usage", err)
+			}
+		})
+	}
+}
+
+func TestBitrate(t *testing.T) {
+	wireValues(t, []valueTest{
 		{"bitrate", "2000000", "2000000"},
 		{"bitrate", "500k", "500000"},
 		{"bitrate", "500K", "500000"},
@@ -36,6 +51,11 @@ func TestWireValue(t *testing.T) {
 		{"bitrate", "NaN", ""},
 		{"bitrate", "9999999M", ""},
 		{"bitrate", "720p", ""},
+	})
+}
+
+func TestResolution(t *testing.T) {
+	wireValues(t, []valueTest{
 		{"resolution", "1280x720", "1280x720"},
 		{"resolution", "1280X720", "1280x720"},
 		{"resolution", "642x362", "642x362"},
@@ -53,24 +73,18 @@ func TestWireValue(t *testing.T) {
 		{"resolution", "-1280x720", ""},
 		{"resolution", "70000x720", ""},
 		{"resolution", "2M", ""},
+	})
+}
+
+func TestOtherValues(t *testing.T) {
+	wireValues(t, []valueTest{
 		{"framerate", "30000/1001", "30000/1001"},
 		{"gop", "2M", "2M"}, // units fit nothing else: the camera judges
 		{"level", "720p", "720p"},
 		{"title", "Front door", "Front door"},
 		{"title", "a\nb", ""},
 		{"title", "a\xff", ""},
-	}
-	for _, test := range tests {
-		t.Run(test.name+"="+test.in, func(t *testing.T) {
-			got, err := wireValue(test.name, test.in)
-			if got != test.want || (err != nil) != (test.want == "") {
-				t.Errorf("got %q, %v; want %q", got, err, test.want)
-			}
-			if err != nil && exitCode(err) != 2 {
-				t.Errorf("%v is not bad usage", err)
-			}
-		})
-	}
+	})
 }
 
 func TestAssignments(t *testing.T) {
