@@ -1,6 +1,7 @@
 package rtspd
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -12,11 +13,12 @@ import (
 	"lenslet/rtspd/wire"
 )
 
-// requestLimit is the time in which a request must be complete.
-const requestLimit = 10 * time.Second
-
 // readSize is the room that a read gets at least.
 const readSize = 2048
+
+// lingerTime is how long the end of a connection waits for the other side to
+// take what was written last.
+const lingerTime = 200 * time.Millisecond
 
 // A conn is one RTSP connection. Its goroutine reads and answers; a second one
 // flushes the outbox.
@@ -25,15 +27,16 @@ type conn struct {
 	nc            net.Conn
 	out           *outbox
 	remote, local netip.AddrPort
-	carried       map[string]*session // interleaved sessions; serve's goroutine alone uses it
-	gone          chan struct{}       // closed by hangUp, or when serve ends
+	sessions      map[string]*session // set up here; serve's goroutine alone uses it
+	gone          chan struct{}       // closed by hangUp
 	once          sync.Once           // guards gone
 }
 
 func newConn(srv *Server, nc net.Conn) *conn {
 	return &conn{
-		srv: srv, nc: nc, out: newOutbox(nc), remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr()),
-		carried: map[string]*session{}, gone: make(chan struct{}),
+		srv: srv, nc: nc, out: newOutbox(nc, srv.cfg.StallTimeout),
+		remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr()),
+		sessions: map[string]*session{}, gone: make(chan struct{}),
 	}
 }
 
@@ -46,28 +49,42 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 }
 
-// hangUp ends the connection: what was written still goes out, then serve's
-// goroutine finds the end.
+// hangUp ends the connection: serve's goroutine stops reading, now or after the
+// request that it handles.
 func (c *conn) hangUp() {
-	c.once.Do(func() { close(c.gone) })
-	if t, ok := c.nc.(*net.TCPConn); ok {
-		_ = t.CloseWrite()
-	}
-	_ = c.nc.SetDeadline(time.Now().Add(200 * time.Millisecond))
+	c.once.Do(func() {
+		close(c.gone)
+		_ = c.nc.SetReadDeadline(time.Now())
+	})
 }
 
-// serve reads until the connection ends; then its interleaved sessions end too.
+func (c *conn) hungUp() bool {
+	select {
+	case <-c.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// serve reads until the connection ends; then its interleaved sessions end too,
+// and what is written already still goes out.
 func (c *conn) serve() {
 	var flusher sync.WaitGroup
 	flusher.Go(c.out.flush)
 	err := c.read()
-	for _, ses := range c.carried {
-		c.srv.end(ses, "the connection ended")
+	for _, ses := range c.sessions {
+		if ses.viewer.Load().conn == c {
+			c.srv.end(ses, "the connection ended", true)
+		}
 	}
-	c.once.Do(func() { close(c.gone) })
-	c.out.close()
-	_ = c.nc.Close()
+	c.hangUp()
+	until := time.Now().Add(lingerTime)
+	c.out.finish(until)
+	_ = c.nc.SetReadDeadline(until)
+	_, _ = io.Copy(io.Discard, c.nc) // to close with bytes unread would take the last answer back
 	flusher.Wait()
+	_ = c.nc.Close()
 	c.out.drop()
 	c.srv.leave(c)
 	if err != nil {
@@ -97,58 +114,56 @@ func (c *conn) read() error {
 		n := copy(buf[:cap(buf)], rest)
 		buf = buf[:n]
 
-		if err := c.awaitUntil(begun); err != nil {
+		if err := c.awaitUntil(begun); err != nil || c.hungUp() {
 			return err
 		}
 		m, err := c.nc.Read(buf[n:cap(buf)])
 		buf = buf[:n+m]
-		if err != nil && m == 0 {
-			switch {
-			case c.hungUp() || errors.Is(err, io.EOF):
-				return nil
-			case !errors.Is(err, os.ErrDeadlineExceeded):
+		if m == 0 && err != nil {
+			if again, err := c.ends(err, !begun.IsZero()); !again {
 				return err
-			case !begun.IsZero():
-				c.refuse("", wire.RequestTimeout, "the request was not complete in 10 s")
-				return errors.New("a request was not complete in time")
-			case !c.wanted():
-				return errors.New("silent, and without a session")
 			}
 		}
 	}
 }
 
+// ends judges the error of a read, in the middle of a message or not. True: to
+// go on reading, since the connection is silent but a session needs it. A nil
+// error: the other side closed, or we hung up.
+func (c *conn) ends(err error, midway bool) (again bool, _ error) {
+	switch {
+	case c.hungUp() || errors.Is(err, io.EOF):
+		return false, nil
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		return false, err
+	case midway:
+		c.refuse("", wire.RequestTimeout, "the request did not become complete in time")
+		return false, errors.New("a request was not complete in time")
+	}
+	c.prune()
+	if len(c.sessions) > 0 {
+		return true, nil
+	}
+	return false, errors.New("silent, and without a session")
+}
+
 // awaitUntil sets the deadline of the next read: for the rest of a message, or
-// for the next one.
+// for the next one. hangUp, when it comes later, overrules it.
 func (c *conn) awaitUntil(begun time.Time) error {
 	limit := time.Now().Add(c.srv.cfg.SessionTimeout)
 	if !begun.IsZero() {
-		limit = begun.Add(requestLimit)
-	}
-	if c.hungUp() {
-		return nil // hangUp has set one
+		limit = begun.Add(c.srv.cfg.RequestTimeout)
 	}
 	return c.nc.SetReadDeadline(limit)
 }
 
-func (c *conn) hungUp() bool {
-	select {
-	case <-c.gone:
-		return true
-	default:
-		return false
-	}
-}
-
-// wanted tells whether a live session needs this connection.
-func (c *conn) wanted() bool {
-	for id, ses := range c.carried {
-		if c.srv.session(id) == ses {
-			return true
+// prune forgets the sessions that have ended.
+func (c *conn) prune() {
+	for id, ses := range c.sessions {
+		if ses.ended() {
+			delete(c.sessions, id)
 		}
-		delete(c.carried, id)
 	}
-	return false
 }
 
 // handleAll handles the complete messages in b and gives what is left.
@@ -158,9 +173,11 @@ func (c *conn) handleAll(b []byte) ([]byte, error) {
 		var bad *wire.SyntaxError
 		switch {
 		case errors.Is(err, wire.ErrIncomplete):
-			return b, nil
+			return bytes.TrimLeft(b, "\r\n"), nil // line ends alone begin no message
 		case errors.As(err, &bad):
-			c.refuse(bad.CSeq, bad.Status, bad.Text)
+			if !bad.Response {
+				c.refuse(bad.CSeq, bad.Status, bad.Text)
+			}
 			if bad.Skip == 0 {
 				return nil, err
 			}
@@ -182,8 +199,8 @@ func (c *conn) handleAll(b []byte) ([]byte, error) {
 
 // interleaved takes what a viewer sends in the connection: RTCP.
 func (c *conn) interleaved(m wire.Interleaved) {
-	for _, ses := range c.carried {
-		if v := ses.viewer.Load(); v != nil && v.rtcpChannel == m.Channel {
+	for _, ses := range c.sessions {
+		if v := ses.viewer.Load(); v.conn == c && v.rtcpChannel == m.Channel {
 			c.srv.feedback(ses, m.Payload)
 		}
 	}

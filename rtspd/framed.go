@@ -1,12 +1,12 @@
 package rtspd
 
 import (
-	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"lenslet/rtspd/rtp"
+	"lenslet/rtspd/wire"
 )
 
 // A framed holds the packets of one unit as they go over TCP: each behind '$',
@@ -35,19 +35,10 @@ func (f *framed) release() {
 func (f *framed) fill(packets []rtp.Packet) {
 	f.data = f.data[:0]
 	for _, p := range packets {
-		n := len(p.Header) + len(p.Payload)
-		f.data = append(f.data, '$', f.channel, byte(n>>8), byte(n))
+		f.data = wire.AppendInterleavedHead(f.data, f.channel, p.Len())
 		f.data = append(f.data, p.Header...)
 		f.data = append(f.data, p.Payload...)
 	}
-}
-
-// interleave is fill for one packet of another kind, RTCP for instance.
-func interleave(channel byte, packet []byte) []byte {
-	b := make([]byte, 4, 4+len(packet))
-	b[0], b[1] = '$', channel
-	binary.BigEndian.PutUint16(b[2:], uint16(len(packet)))
-	return append(b, packet...)
 }
 
 // poolKept is how many unused framed units a pool keeps; more are left to the
@@ -55,6 +46,7 @@ func interleave(channel byte, packet []byte) []byte {
 const poolKept = 8
 
 type framedPool struct {
+	took *latencies // told of each unit that did not go out at once
 	mu   sync.Mutex
 	free []*framed
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,9 @@ import (
 
 // public lists the methods for a stream (RFC 2326 12.28).
 const public = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, TEARDOWN, GET_PARAMETER, SET_PARAMETER"
+
+// foreign are the other methods of RFC 2326: known, but not for a camera.
+const foreign = "ANNOUNCE, RECORD, REDIRECT"
 
 // A request is one that was found to be well-formed, with what its URL and its
 // Session header name.
@@ -72,7 +76,7 @@ func (c *conn) check(r *request) *wire.Response {
 }
 
 func known(method string) bool {
-	return strings.Contains(public+", ANNOUNCE, RECORD, REDIRECT,", method+",")
+	return slices.Contains(wire.List(public+", "+foreign), method)
 }
 
 // locate finds what the URL names.
@@ -126,14 +130,14 @@ func (c *conn) inSession(r *request) *wire.Response {
 		return plain(wire.SessionNotFound, r.Method+" needs the Session that SETUP gave for this stream")
 	}
 	if r.Method == "TEARDOWN" {
-		c.srv.end(ses, "the viewer ended the session")
-		delete(c.carried, ses.id)
+		c.srv.end(ses, "the viewer ended the session", true)
 		return ses.ok()
 	}
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
 	next, ok := ses.state.after(r.Method)
-	if !ok || (ses.conn != nil && ses.conn != c && r.Method == "PLAY") {
+	v := ses.viewer.Load()
+	if !ok || (r.Method == "PLAY" && v.conn != nil && v.conn != c) {
 		res := plain(wire.MethodNotValidInThisState, fmt.Sprintf("%s is not valid while the session is %s", r.Method, ses.state))
 		res.Header.Set("Allow", public)
 		return res
@@ -141,7 +145,7 @@ func (c *conn) inSession(r *request) *wire.Response {
 	if r.Method == "PLAY" {
 		return c.play(r, next)
 	}
-	ses.stream.pause(ses.viewer.Load())
+	ses.stream.remove(v, false)
 	ses.state = next
 	return ses.ok()
 }
@@ -224,7 +228,7 @@ func (c *conn) setParameter(r *request) *wire.Response {
 	if refused != nil {
 		return refused
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), setLimit)
+	ctx, cancel := context.WithTimeout(c.srv.running, setLimit)
 	defer cancel()
 	if err := r.stream.cfg.Parameters.Set(ctx, changes); err != nil {
 		c.srv.cfg.Log.Info("parameters refused", "viewer", c.remote, "error", err)

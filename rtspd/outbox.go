@@ -3,6 +3,7 @@ package rtspd
 import (
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -12,9 +13,9 @@ import (
 
 // Bounds of what one viewer may have unsent in user space.
 const (
-	outboxBytes = 2 << 20
-	outboxAge   = time.Second      // of the oldest unit, by its capture timestamp's clock
-	writeLimit  = 10 * time.Second // without any progress the connection ends
+	outboxBytes  = 2 << 20
+	outboxAge    = time.Second // of the oldest unit, by its capture timestamp's clock
+	answersBytes = 256 << 10   // of answers: who asks on and takes no answer is cut off
 )
 
 // An outbox sends answers and units over one connection, each whole and in the
@@ -23,16 +24,17 @@ const (
 // connection's own goroutine.
 type outbox struct {
 	conn    net.Conn
+	stall   time.Duration         // without any progress the connection ends
 	raw     syscall.RawConn       // nil: no direct writes, all goes through flush
 	attempt func(fd uintptr) bool // made once: a closure a write would allocate
 
 	mu       sync.Mutex
-	stream   *Stream // whose units it sends; told when a late one went out
 	waiting  []chunk
-	bytes    int // in waiting
-	closed   bool
+	bytes    int           // in waiting
+	answers  int           // bytes in waiting that are of no unit
+	until    time.Time     // set by finish: nothing more is taken, and flush ends
 	progress time.Duration // when the kernel last took something
-	wake     chan struct{} // capacity 1, closed by close
+	wake     chan struct{} // capacity 1, closed by finish
 
 	try     []byte // argument and result of attempt, under mu
 	tried   int
@@ -59,8 +61,8 @@ func (c *chunk) done() {
 	}
 }
 
-func newOutbox(conn net.Conn) *outbox {
-	o := &outbox{conn: conn, wake: make(chan struct{}, 1), progress: monotonic()}
+func newOutbox(conn net.Conn, stall time.Duration) *outbox {
+	o := &outbox{conn: conn, stall: stall, wake: make(chan struct{}, 1), progress: monotonic()}
 	if sc, ok := conn.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			o.raw = raw
@@ -77,48 +79,58 @@ func newOutbox(conn net.Conn) *outbox {
 	return o
 }
 
-// sentTo names the stream whose units go through here.
-func (o *outbox) sentTo(s *Stream) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.stream = s
-}
-
 // send queues other bytes, an answer or RTCP, behind what is waiting.
 func (o *outbox) send(b []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.answers > answersBytes {
+		_ = o.conn.Close() // the reader ends the connection
+		return
+	}
 	o.add(chunk{other: b})
 }
 
-// sendUnit queues a unit, of which it takes a share. False: the viewer is
-// behind by more than its bound; the units that were waiting are dropped too,
-// and it must go on with a key frame.
-func (o *outbox) sendUnit(f *framed) bool {
+// sendUnit queues a unit, of which it takes a share.
+func (o *outbox) sendUnit(f *framed) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.behind(f) {
-		o.dropUnits()
-		return false
-	}
 	f.retain()
 	o.add(chunk{unit: f})
-	return true
 }
 
-func (o *outbox) behind(f *framed) bool {
+// ready tells whether there is room for a unit of that size. False: the viewer
+// is behind by more than its bound; the units that were waiting are dropped,
+// and it must go on with a key frame.
+func (o *outbox) ready(size int, captured time.Duration) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	behind := o.behind(size, captured)
+	if behind {
+		o.dropUnits()
+	}
+	return !behind
+}
+
+func (o *outbox) behind(size int, captured time.Duration) bool {
 	if len(o.waiting) == 0 {
 		return false
 	}
-	if o.bytes+len(f.data) > outboxBytes {
+	if o.bytes+size > outboxBytes {
 		return true
 	}
 	for i := range o.waiting {
 		if u := o.waiting[i].unit; u != nil {
-			return f.captured-u.captured > outboxAge
+			return captured-u.captured > outboxAge
 		}
 	}
 	return false
+}
+
+// drained tells whether everything was handed to the kernel.
+func (o *outbox) drained() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.waiting) == 0
 }
 
 // dropUnits forgets the units that were not begun.
@@ -138,7 +150,7 @@ func (o *outbox) dropUnits() {
 }
 
 func (o *outbox) add(c chunk) {
-	if o.closed {
+	if !o.until.IsZero() {
 		c.done()
 		return
 	}
@@ -148,6 +160,7 @@ func (o *outbox) add(c chunk) {
 	}
 	o.waiting = append(o.waiting, c)
 	o.bytes += len(c.rest())
+	o.answers += len(c.other)
 	select {
 	case o.wake <- struct{}{}:
 	default: // flush knows already
@@ -175,54 +188,82 @@ func (o *outbox) writeNow(c *chunk) bool {
 	return len(c.rest()) == 0
 }
 
-// flush writes what is waiting until the outbox is closed. It runs in a
-// goroutine of its own; the connection's deadline bounds each write.
+// flush writes what is waiting, until finish is called; then what is left, and
+// that nothing follows. It runs in a goroutine of its own.
 func (o *outbox) flush() {
 	for range o.wake {
 		for o.flushOne() {
 		}
 	}
+	for o.flushOne() {
+	}
+	if c, ok := o.conn.(interface{ CloseWrite() error }); ok {
+		_ = c.CloseWrite()
+	}
 }
 
-// flushOne writes the first chunk that waits. False: none, or broken.
+// flushOne writes the first chunk that waits, or a part of it. False: none
+// waits, or the connection is broken.
 func (o *outbox) flushOne() bool {
-	o.mu.Lock()
-	if o.closed || len(o.waiting) == 0 {
-		o.mu.Unlock()
+	rest := o.first()
+	if rest == nil {
 		return false
 	}
-	c := &o.waiting[0]
-	rest, unit := c.rest(), c.unit
-	o.mu.Unlock()
+	n, err := o.conn.Write(rest)
+	return o.wrote(n, err)
+}
 
-	// The first chunk stays where it is while it is written: add appends
-	// behind it, and dropUnits spares it.
-	err := o.conn.SetWriteDeadline(time.Now().Add(writeLimit))
-	if err == nil {
-		_, err = o.conn.Write(rest)
+// first is what to write next. It stays where it is meanwhile: add appends
+// behind it, and dropUnits spares it.
+func (o *outbox) first() []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.waiting) == 0 {
+		return nil
 	}
-	if err == nil {
-		err = o.conn.SetWriteDeadline(time.Time{}) // direct writes heed it too
+	limit := o.until
+	if limit.IsZero() {
+		limit = time.Now().Add(o.stall)
 	}
-	if err != nil {
+	_ = o.conn.SetWriteDeadline(limit) // an error is Write's too
+	return o.waiting[0].rest()
+}
+
+// wrote notes what became of the first chunk. A write that ran out of time but
+// made progress goes on.
+func (o *outbox) wrote(n int, err error) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if n > 0 {
+		o.progress = monotonic()
+	}
+	o.bytes -= n
+	c := &o.waiting[0]
+	if c.off += n; len(c.rest()) == 0 {
+		o.shift()
+	}
+	slow := n > 0 && o.until.IsZero() && errors.Is(err, os.ErrDeadlineExceeded)
+	if err != nil && !slow {
 		_ = o.conn.Close() // the reader ends the connection
 		return false
 	}
-
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.progress = monotonic()
-	if unit != nil && o.stream != nil {
-		o.stream.took.add(o.progress, unit.captured)
-	}
-	if len(o.waiting) > 0 { // close may have emptied it
-		o.bytes -= len(rest)
-		o.waiting[0].done()
-		copy(o.waiting, o.waiting[1:])
-		o.waiting[len(o.waiting)-1] = chunk{}
-		o.waiting = o.waiting[:len(o.waiting)-1]
+	if len(o.waiting) == 0 && o.until.IsZero() {
+		_ = o.conn.SetWriteDeadline(time.Time{}) // direct writes heed it too
 	}
 	return len(o.waiting) > 0
+}
+
+// shift takes the first chunk out, which was written.
+func (o *outbox) shift() {
+	c := o.waiting[0]
+	if c.unit != nil {
+		c.unit.pool.took.add(o.progress, c.unit.captured)
+	}
+	o.answers -= len(c.other)
+	c.done()
+	copy(o.waiting, o.waiting[1:])
+	o.waiting[len(o.waiting)-1] = chunk{}
+	o.waiting = o.waiting[:len(o.waiting)-1]
 }
 
 // lastProgress is when the kernel last took bytes, CLOCK_MONOTONIC.
@@ -232,15 +273,13 @@ func (o *outbox) lastProgress() time.Duration {
 	return o.progress
 }
 
-// close takes nothing more and ends flush, once the connection is closed so
-// that a write under way returns.
-func (o *outbox) close() {
+// finish takes nothing more. What is waiting may go out until the given time;
+// then flush ends.
+func (o *outbox) finish(until time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed {
-		return
-	}
-	o.closed = true
+	o.until = until
+	_ = o.conn.SetWriteDeadline(until) // of a write under way too
 	close(o.wake)
 }
 
@@ -251,5 +290,5 @@ func (o *outbox) drop() {
 	for i := range o.waiting {
 		o.waiting[i].done()
 	}
-	o.waiting, o.bytes = nil, 0
+	o.waiting, o.bytes, o.answers = nil, 0, 0
 }

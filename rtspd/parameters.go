@@ -12,7 +12,7 @@ type Parameters interface {
 	// Get gives the values of the named parameters in that order, of all that
 	// can be read when names is empty.
 	Get(names []string) ([]wire.Parameter, error)
-	// Set makes all changes or none.
+	// Set makes all changes or none. It returns soon after ctx ends.
 	Set(ctx context.Context, changes []wire.Parameter) error
 }
 

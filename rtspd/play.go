@@ -39,8 +39,8 @@ func (c *conn) play(r *request, next state) *wire.Response {
 	case <-answered:
 		return nil
 	case <-timeout.C:
+	case <-ses.over:
 	case <-c.gone:
-	case <-c.srv.stops:
 	}
 	if !ses.stream.abandon(v) { // begin runs now, or has
 		<-answered

@@ -4,28 +4,39 @@ import (
 	"time"
 
 	"lenslet/rtspd/rtp"
+	"lenslet/rtspd/wire"
 )
 
-// report sends the sender reports that are due.
-func (s *Stream) report(now time.Duration) {
+// report sends the sender reports that are due. Both times are the same instant.
+func (s *Stream) report(now time.Duration, wall time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, v := range s.viewers {
 		if v.packets > 0 && now-v.reported >= reportInterval {
-			s.reportTo(v, now)
+			s.reportTo(v, now, wall)
 		}
 	}
 }
 
 // reportTo sends a sender report: the wall clock and the capture clock at the
 // same instant, from which a recorder knows when each picture was taken.
-func (s *Stream) reportTo(v *viewer, now time.Duration) {
+func (s *Stream) reportTo(v *viewer, now time.Duration, wall time.Time) {
 	v.reported = now
-	v.rtcp(rtp.SenderReport(nil, rtp.Report{
+	s.rtcp(v, rtp.SenderReport(nil, rtp.Report{
 		SSRC: s.packetizer.SSRC(), CNAME: s.cname,
-		Wall: time.Now(), RTPTime: s.clock.RTP(now),
+		Wall: wall, RTPTime: s.clock.RTP(now),
 		Packets: v.packets, Octets: v.octets,
 	}))
+}
+
+// rtcp sends an RTCP packet to a viewer, and waits for nobody: the lock is held.
+func (s *Stream) rtcp(v *viewer, packet []byte) {
+	if v.conn != nil {
+		v.conn.out.send(wire.Interleaved{Channel: v.rtcpChannel, Payload: packet}.Append(nil))
+		return
+	}
+	s.control.Plan([]rtp.Packet{{Header: packet}})
+	_, _ = s.control.Send(v.rtcpTo) // as UDP: it arrives or not
 }
 
 // feedback takes an RTCP packet from a viewer. True: it said BYE.
@@ -37,7 +48,7 @@ func (s *Stream) feedback(v *viewer, packet []byte) (bye bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.Reports {
-		v.last = f.Report
+		s.heard(v, f.Report)
 	}
 	if f.PLI || f.FIR {
 		s.askKeyFrame(monotonic())
@@ -45,17 +56,18 @@ func (s *Stream) feedback(v *viewer, packet []byte) (bye bool) {
 	return f.Bye
 }
 
-// received is what the viewer's last report says that arrived (RFC 3550 A.3).
-func (v *viewer) received() uint64 {
-	if v.last == (rtp.Reception{}) {
-		return 0
-	}
-	expected := int64(v.last.Highest) - int64(v.firstSeq) + 1
-	return uint64(max(0, expected-int64(v.last.Lost)))
+// heard adds what a receiver report says beyond the ones before. The sums never
+// fall, also when a viewer pauses, leaves, or takes something back.
+func (s *Stream) heard(v *viewer, r rtp.Reception) {
+	v.last = r
+	expected := int64(r.Highest) - int64(v.firstSeq) + 1 // RFC 3550 A.3
+	received := uint64(min(max(0, expected-int64(r.Lost)), int64(v.packets)))
+	lost := uint64(max(0, r.Lost))
+	s.sent.Received += max(received, v.received) - v.received
+	s.sent.Lost += max(lost, v.lost) - v.lost
+	v.received, v.lost = max(received, v.received), max(lost, v.lost)
 }
 
-func (v *viewer) lost() uint64 { return uint64(max(0, v.last.Lost)) }
-
 func (v *viewer) jitter() time.Duration {
-	return time.Duration(v.last.Jitter) * time.Second / 90000
+	return time.Duration(v.last.Jitter) * time.Second / rtp.ClockRate
 }

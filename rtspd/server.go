@@ -1,6 +1,7 @@
 package rtspd
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -17,6 +18,8 @@ import (
 type Config struct {
 	Name           string        // in the Server header; "lenslet" when empty
 	SessionTimeout time.Duration // without a sign of life; 60 s when 0
+	RequestTimeout time.Duration // until a request is complete; 10 s when 0
+	StallTimeout   time.Duration // of a connection that takes no byte; 10 s when 0
 	Log            *slog.Logger
 }
 
@@ -25,8 +28,11 @@ type Server struct {
 	cfg     Config
 	udp     *udpPair
 	streams map[string]*Stream // by path; fixed once Serve runs
-	stops   chan struct{}      // closed by shutdown
+	running context.Context    // ends with shutdown: what a request waits for
+	halt    context.CancelFunc // ends running
 
+	// Locks are taken in the order session, Server, outbox and session, Stream,
+	// outbox; never two of a kind.
 	mu       sync.Mutex
 	sessions map[string]*session         // by id
 	byRTCP   map[netip.AddrPort]*session // UDP sessions by the viewer's RTCP address
@@ -36,20 +42,19 @@ type Server struct {
 
 // NewServer opens the pair of UDP ports for RTP and RTCP. Serve closes them.
 func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
-	if cfg.Name == "" {
-		cfg.Name = "lenslet"
-	}
-	if cfg.SessionTimeout == 0 {
-		cfg.SessionTimeout = time.Minute
-	}
+	cfg.Name = cmp.Or(cfg.Name, "lenslet")
+	cfg.SessionTimeout = cmp.Or(cfg.SessionTimeout, time.Minute)
+	cfg.RequestTimeout = cmp.Or(cfg.RequestTimeout, 10*time.Second)
+	cfg.StallTimeout = cmp.Or(cfg.StallTimeout, 10*time.Second)
 	pair, err := listenPair()
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, udp: pair, streams: map[string]*Stream{}, stops: make(chan struct{}),
+		cfg: cfg, udp: pair, streams: map[string]*Stream{},
 		sessions: map[string]*session{}, byRTCP: map[netip.AddrPort]*session{}, conns: map[*conn]struct{}{},
 	}
+	s.running, s.halt = context.WithCancel(context.Background())
 	for _, stream := range streams {
 		if err := stream.attach(pair); err != nil {
 			pair.close()
@@ -64,6 +69,7 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 // left behind. It takes the listeners over. An error means that a listener
 // failed before.
 func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	asked := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
@@ -85,10 +91,10 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	s.shutdown()
 	s.udp.close()
 	all.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
-		return err
+	if asked.Err() != nil {
+		return nil
 	}
-	return nil
+	return context.Cause(ctx)
 }
 
 func (s *Server) accept(ctx context.Context, l net.Listener, all *sync.WaitGroup) error {
@@ -133,7 +139,7 @@ func (s *Server) leave(c *conn) {
 
 // shutdown says BYE to every viewer and ends every connection.
 func (s *Server) shutdown() {
-	close(s.stops)
+	s.halt()
 	s.mu.Lock()
 	s.closed = true
 	sessions := make([]*session, 0, len(s.sessions))
@@ -146,7 +152,7 @@ func (s *Server) shutdown() {
 	}
 	s.mu.Unlock()
 	for _, ses := range sessions {
-		s.end(ses, "the camera stops")
+		s.end(ses, "the camera stops", true)
 	}
 	for _, c := range conns {
 		c.hangUp()
@@ -157,39 +163,37 @@ func (s *Server) shutdown() {
 func (s *Server) newSession(stream *Stream, c *conn) *session {
 	var id [8]byte
 	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
-	ses := &session{id: hex.EncodeToString(id[:]), stream: stream, from: c.remote, timeout: s.cfg.SessionTimeout}
+	ses := &session{
+		id: hex.EncodeToString(id[:]), stream: stream, from: c.remote, timeout: s.cfg.SessionTimeout,
+		over: make(chan struct{}),
+	}
 	ses.touch()
 	return ses
 }
 
-// add makes a session known under its id, and under its RTCP address. A
-// session that had the same address before is over: its viewer has left the
-// port, and two streams must not mix there.
-func (s *Server) add(ses *session) bool {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return false
-	}
-	s.sessions[ses.id] = ses
-	var old *session
-	if ses.rtcpAddr.IsValid() {
-		old, s.byRTCP[ses.rtcpAddr] = s.byRTCP[ses.rtcpAddr], ses
-	}
-	s.mu.Unlock()
-	if old != nil && old != ses {
-		old.stream.pause(old.viewer.Load()) // a BYE would reach the new viewer
-		s.end(old, "another viewer has its port")
-	}
-	return true
-}
-
-// forget takes a session's RTCP address away before it gets another transport.
-func (s *Server) forget(ses *session) {
+// bind gives a session its transport and makes it known, under its id and under
+// its RTCP address. A session that had the same address before is displaced:
+// its viewer has left the port, and two streams must not mix there. The caller
+// ends it, when it holds no session's lock. False: it is too late.
+func (s *Server) bind(ses *session, v *viewer) (displaced *session, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.byRTCP[ses.rtcpAddr] == ses {
-		delete(s.byRTCP, ses.rtcpAddr)
+	if s.closed || ses.ended() {
+		return nil, false
+	}
+	s.forget(ses)
+	ses.viewer.Store(v)
+	s.sessions[ses.id] = ses
+	if from := v.rtcpFrom(); from.IsValid() {
+		displaced, s.byRTCP[from] = s.byRTCP[from], ses
+	}
+	return displaced, true
+}
+
+// forget takes a session's RTCP address away. The lock is held.
+func (s *Server) forget(ses *session) {
+	if from := ses.viewer.Load().rtcpFrom(); s.byRTCP[from] == ses {
+		delete(s.byRTCP, from)
 	}
 }
 
@@ -199,23 +203,24 @@ func (s *Server) session(id string) *session {
 	return s.sessions[id]
 }
 
-// end takes a session out of everything, with a BYE if it was playing. Ending
-// twice does nothing.
-func (s *Server) end(ses *session, why string) {
+// end takes a session out of everything, with a BYE if so wished. Ending twice
+// does nothing.
+func (s *Server) end(ses *session, why string, bye bool) {
 	s.mu.Lock()
-	_, known := s.sessions[ses.id]
-	delete(s.sessions, ses.id)
-	if s.byRTCP[ses.rtcpAddr] == ses {
-		delete(s.byRTCP, ses.rtcpAddr)
+	known := s.sessions[ses.id] == ses
+	if known {
+		delete(s.sessions, ses.id)
+		s.forget(ses)
+		close(ses.over) // a PLAY that waits gives the session's lock back
 	}
 	s.mu.Unlock()
 	if !known {
 		return
 	}
 	ses.mu.Lock()
+	defer ses.mu.Unlock()
 	ses.state = stateInit
-	ses.mu.Unlock()
-	if v := ses.viewer.Load(); v != nil && ses.stream.remove(v) {
+	if ses.stream.remove(ses.viewer.Load(), bye) {
 		s.cfg.Log.Info("viewer left", "viewer", ses.from.Addr(), "stream", ses.stream.cfg.Path, "why", why)
 	}
 }
@@ -233,6 +238,6 @@ func (s *Server) rtcpFrom(from netip.AddrPort, packet []byte) {
 func (s *Server) feedback(ses *session, packet []byte) {
 	ses.touch()
 	if v := ses.viewer.Load(); v != nil && ses.stream.feedback(v, packet) {
-		s.end(ses, "the viewer said BYE")
+		s.end(ses, "the viewer said BYE", true)
 	}
 }

@@ -9,15 +9,13 @@ import (
 
 // A session is what SETUP begins and TEARDOWN ends (RFC 2326 1.3).
 type session struct {
-	id       string
-	stream   *Stream
-	from     netip.AddrPort // the connection that made it
-	timeout  time.Duration
-	conn     *conn          // interleaved: the connection that carries it
-	rtcpAddr netip.AddrPort // UDP: where the viewer sends its RTCP from
-	seen     atomic.Int64   // the last sign of life, CLOCK_MONOTONIC
-
-	viewer atomic.Pointer[viewer]
+	id      string
+	stream  *Stream
+	from    netip.AddrPort // the connection that made it
+	timeout time.Duration
+	seen    atomic.Int64           // the last sign of life, CLOCK_MONOTONIC
+	viewer  atomic.Pointer[viewer] // nil before the first SETUP; Server.bind changes it
+	over    chan struct{}          // closed by Server.end
 
 	mu    sync.Mutex // one request at a time
 	state state
@@ -30,8 +28,18 @@ func (s *session) touch() { s.seen.Store(int64(monotonic())) }
 // interleaved session that the viewer's side took bytes.
 func (s *session) silent(now time.Duration) time.Duration {
 	seen := time.Duration(s.seen.Load())
-	if s.conn != nil {
-		seen = max(seen, s.conn.out.lastProgress())
+	if v := s.viewer.Load(); v != nil && v.conn != nil {
+		seen = max(seen, v.conn.out.lastProgress())
 	}
 	return now - seen
+}
+
+// ended tells whether Server.end was here.
+func (s *session) ended() bool {
+	select {
+	case <-s.over:
+		return true
+	default:
+		return false
+	}
 }

@@ -3,6 +3,7 @@ package rtspd
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"lenslet/rtspd/udp"
@@ -19,35 +20,48 @@ func (c *conn) setup(r *request) *wire.Response {
 	case ses == nil:
 		ses = c.srv.newSession(r.stream, c)
 	}
+	res, displaced := c.transport(r, ses)
+	if displaced != nil { // without a BYE, which would reach the new viewer
+		c.srv.end(displaced, "another viewer has its port", false)
+	}
+	return res
+}
+
+// transport is setup for a session, whose lock it takes. The caller ends the
+// displaced one.
+func (c *conn) transport(r *request, ses *session) (res *wire.Response, displaced *session) {
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
 	next, ok := ses.state.after("SETUP")
 	if !ok {
-		return plain(wire.MethodNotValidInThisState, "the transport of a playing session stays; PAUSE first")
+		return plain(wire.MethodNotValidInThisState, "the transport of a playing session stays; PAUSE first"), nil
 	}
 	offers, err := wire.ParseTransport(strings.Join(r.Header.Values("Transport"), ","))
 	if err != nil {
-		return plain(wire.BadRequest, err.Error())
+		return plain(wire.BadRequest, err.Error()), nil
 	}
-	for _, t := range offers {
-		if !c.usable(t) {
-			continue
-		}
-		if t.Lower == "TCP" {
-			c.interleave(ses, &t)
-		} else {
-			c.unicast(ses, &t)
-		}
-		if !c.srv.add(ses) {
-			return plain(wire.ServiceUnavailable, "the camera stops")
-		}
-		ses.state = next
-		res := ses.ok()
-		t.SSRC = fmt.Sprintf("%08X", r.stream.packetizer.SSRC())
-		res.Header.Set("Transport", t.String())
-		return res
+	i := slices.IndexFunc(offers, c.usable)
+	if i < 0 {
+		return plain(wire.UnsupportedTransport, "this server sends RTP/AVP by UDP unicast (client_port) and RTP/AVP/TCP (interleaved), to the asking address only"), nil
 	}
-	return plain(wire.UnsupportedTransport, "this server sends RTP/AVP by UDP unicast (client_port) and RTP/AVP/TCP (interleaved), to the asking address only")
+	t := offers[i]
+	v := c.viewerFor(ses, &t)
+	if v == nil {
+		return plain(wire.NotEnoughBandwidth, "this connection has no channel left"), nil
+	}
+	displaced, ok = c.srv.bind(ses, v)
+	switch {
+	case !ok && ses.ended():
+		return plain(wire.SessionNotFound, "the session has just ended"), nil
+	case !ok:
+		return plain(wire.ServiceUnavailable, "the camera stops"), nil
+	}
+	c.sessions[ses.id] = ses
+	ses.state = next
+	res = ses.ok()
+	t.SSRC = fmt.Sprintf("%08X", r.stream.packetizer.SSRC())
+	res.Header.Set("Transport", t.String())
+	return res, displaced
 }
 
 // usable tells whether the server has this transport. Packets for somebody
@@ -62,60 +76,62 @@ func (c *conn) usable(t wire.Transport) bool {
 			return false
 		}
 	}
-	return t.Lower == "TCP" || (t.Lower == "UDP" && t.ClientPort.OK && t.ClientPort.First > 0 && t.ClientPort.RTCP() < 1<<16)
+	return t.Lower == "TCP" || (t.Lower == "UDP" && c.remote.IsValid() && t.ClientPort.OK && t.ClientPort.First > 0 && t.ClientPort.RTCP() < 1<<16)
 }
 
-// unicast makes the session one over UDP, and t the answer.
-func (c *conn) unicast(ses *session, t *wire.Transport) {
-	at := func(port int) netip.AddrPort { return netip.AddrPortFrom(c.remote.Addr(), uint16(port)) }
-	c.srv.forget(ses)
-	ses.conn = nil
-	ses.rtcpAddr = at(t.ClientPort.RTCP())
-	ses.viewer.Store(&viewer{
-		pair: c.srv.udp, rtpTo: udp.NewDestination(at(t.ClientPort.First)), rtcpTo: ses.rtcpAddr,
-	})
-	port := c.srv.udp.port
+func (c *conn) viewerFor(ses *session, t *wire.Transport) *viewer {
+	if t.Lower == "TCP" {
+		return c.interleave(ses, t)
+	}
+	return c.unicast(t)
+}
+
+// unicast is a viewer by UDP, and makes t the answer.
+func (c *conn) unicast(t *wire.Transport) *viewer {
+	at := func(port int) *udp.Destination {
+		return udp.NewDestination(netip.AddrPortFrom(c.remote.Addr(), uint16(port)))
+	}
+	asked, port := t.ClientPort, c.srv.udp.port
 	*t = wire.Transport{
-		Profile: t.Profile, Lower: t.Lower, Unicast: true, ClientPort: t.ClientPort,
+		Profile: t.Profile, Lower: t.Lower, Unicast: true, ClientPort: asked,
 		ServerPort: wire.PortRange{First: port, Last: port + 1, OK: true},
 		Source:     c.local.Addr().WithZone("").String(),
 	}
+	return &viewer{rtpTo: at(asked.First), rtcpTo: at(asked.RTCP())}
 }
 
-// interleave makes the session one in this connection, on the channels asked
-// for if they are free, and t the answer.
-func (c *conn) interleave(ses *session, t *wire.Transport) {
-	c.srv.forget(ses)
-	ses.conn, ses.rtcpAddr = c, netip.AddrPort{}
-	first := 0
-	if t.Interleaved.OK && t.Interleaved.First < 255 {
-		first = t.Interleaved.First
+// interleave is a viewer in this connection, on the channels asked for if they
+// are free, and makes t the answer. nil: no channels are free.
+func (c *conn) interleave(ses *session, t *wire.Transport) *viewer {
+	first, ok := c.channels(ses, t.Interleaved)
+	if !ok {
+		return nil
 	}
-	for c.taken(ses, first) {
-		first = (first + 2) % 254
-	}
-	ses.viewer.Store(&viewer{out: c.out, rtpChannel: byte(first), rtcpChannel: byte(first + 1)})
-	c.out.sentTo(ses.stream)
-	c.carried[ses.id] = ses
 	*t = wire.Transport{
 		Profile: t.Profile, Lower: t.Lower, Unicast: true,
 		Interleaved: wire.PortRange{First: first, Last: first + 1, OK: true},
 	}
+	return &viewer{conn: c, rtpChannel: byte(first), rtcpChannel: byte(first + 1)}
 }
 
-// taken tells whether another session of this connection uses the channels.
-// There are 127 pairs, and a connection carries fewer sessions than that.
-func (c *conn) taken(me *session, first int) bool {
-	if !c.wanted() {
-		return false
-	}
-	for _, ses := range c.carried {
-		if ses == me {
-			continue
-		}
-		if d := int(ses.viewer.Load().rtpChannel) - first; -1 <= d && d <= 1 {
-			return true
+// channels finds two that no other session of this connection uses, the first
+// of which it tells.
+func (c *conn) channels(me *session, asked wire.PortRange) (first int, ok bool) {
+	c.prune()
+	var used [256]bool
+	for _, ses := range c.sessions {
+		if v := ses.viewer.Load(); ses != me && v.conn == c {
+			used[v.rtpChannel], used[v.rtcpChannel] = true, true
 		}
 	}
-	return false
+	free := func(n int) bool { return n < 255 && !used[n] && !used[n+1] }
+	if asked.OK && free(asked.First) {
+		return asked.First, true
+	}
+	for n := 0; n < len(used); n += 2 {
+		if free(n) {
+			return n, true
+		}
+	}
+	return 0, false
 }

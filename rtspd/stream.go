@@ -10,6 +10,7 @@ import (
 
 	"lenslet/rtspd/rtp"
 	"lenslet/rtspd/udp"
+	"lenslet/rtspd/wire"
 )
 
 // A Unit is an access unit on loan: the NAL units of one coded picture.
@@ -48,7 +49,8 @@ type Stream struct {
 	mu         sync.Mutex
 	packetizer *rtp.Packetizer
 	clock      rtp.Clock
-	sender     *udp.Sender
+	sender     *udp.Sender // of RTP; nil until a server serves the stream
+	control    *udp.Sender // of RTCP
 	pool       framedPool
 	frames     []*framed // of the unit being published, one for each channel in use
 	viewers    []*viewer
@@ -83,18 +85,31 @@ func NewStream(cfg StreamConfig) *Stream {
 	}
 	var r [14]byte
 	_, _ = rand.Read(r[:]) // never fails (crypto/rand)
-	return &Stream{
+	s := &Stream{
 		cfg:        cfg,
 		cname:      fmt.Sprintf("%x@lenslet", r[10:]),
 		packetizer: rtp.NewPacketizer(payloadType, binary.BigEndian.Uint32(r[:]), binary.BigEndian.Uint16(r[4:]), cfg.MTU),
 		clock:      rtp.NewClock(binary.BigEndian.Uint32(r[6:])),
 		asked:      -keyFrameShare,
 	}
+	s.pool.took = &s.took
+	return s
 }
 
-func (s *Stream) attach(p *udpPair) (err error) {
-	s.sender, err = p.sender()
-	return err
+// attach gives the stream the ports that it sends from.
+func (s *Stream) attach(p *udpPair) error {
+	sender, err := udp.NewSender(p.rtp)
+	if err != nil {
+		return err
+	}
+	control, err := udp.NewSender(p.rtcp)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sender, s.control = sender, control
+	return nil
 }
 
 // Describe says what the session description tells of the stream: frames per
@@ -115,55 +130,72 @@ func (s *Stream) Publish(u Unit) {
 	if u.Key() {
 		s.learn(u.NALUs())
 	}
-	if len(s.viewers) == 0 {
+	if len(s.viewers) > 0 {
+		s.fanOut(u)
+	}
+}
+
+// A burst is a unit as packets.
+type burst struct {
+	packets  []rtp.Packet
+	octets   int    // of payload
+	seq      uint16 // of the first packet
+	rtptime  uint32
+	captured time.Duration
+	key      bool
+}
+
+// framedLen is the number of bytes that the packets take interleaved.
+func (b *burst) framedLen() int {
+	return b.octets + len(b.packets)*(rtp.HeaderSize+wire.InterleavedHead)
+}
+
+func (s *Stream) fanOut(u Unit) {
+	b := burst{seq: s.packetizer.Next(), rtptime: s.clock.RTP(u.Timestamp()), captured: u.Timestamp(), key: u.Key()}
+	b.packets = s.packetizer.Packetize(u.NALUs(), b.rtptime)
+	for _, p := range b.packets {
+		b.octets += p.Len() - rtp.HeaderSize
+	}
+	if len(b.packets) == 0 {
 		return
 	}
-	seq, rtptime := s.packetizer.Next(), s.clock.RTP(u.Timestamp())
-	packets := s.packetizer.Packetize(u.NALUs(), rtptime)
-	s.sender.Plan(packets)
-	octets := octetsOf(packets)
-	sent, waiting := false, false
+	s.sender.Plan(b.packets)
+	sent, wanted := false, false
 	for _, v := range s.viewers {
-		if v.waiting && !u.Key() {
-			waiting = true
-			continue
-		}
-		first := v.waiting
-		if first {
-			v.start(seq, rtptime)
-		}
-		s.sendTo(v, packets, octets, u.Timestamp())
-		if first {
-			s.reportTo(v, monotonic())
-		}
-		sent = true
+		sent = s.sendTo(v, &b) || sent
+		wanted = wanted || v.wants()
 	}
-	s.releaseFrames()
+	s.letGo()
 	now := monotonic()
-	if waiting {
+	if wanted {
 		s.askKeyFrame(now)
 	}
 	if sent {
-		s.took.add(now, u.Timestamp())
+		s.took.add(now, b.captured)
 	}
 }
 
-func octetsOf(packets []rtp.Packet) (n int) {
-	for _, p := range packets {
-		n += p.Len() - rtp.HeaderSize
+// sendTo sends the packets to a viewer, unless it waits for a key frame or is
+// too far behind. True: some were sent.
+func (s *Stream) sendTo(v *viewer, b *burst) bool {
+	if v.waiting && !b.key {
+		return false
 	}
-	return n
-}
-
-func (s *Stream) sendTo(v *viewer, packets []rtp.Packet, octets int, captured time.Duration) {
-	n := len(packets)
-	if v.out != nil {
-		if !v.out.sendUnit(s.framedFor(v.rtpChannel, packets, captured)) {
+	if v.conn != nil && !v.conn.out.ready(b.framedLen(), b.captured) {
+		if !v.waiting {
 			v.waiting = true
 			s.sent.Skips++
-			return
 		}
-	} else if sent, err := s.sender.Send(v.rtpTo); err != nil {
+		return false
+	}
+	first := v.waiting
+	if first {
+		v.start(b.seq, b.rtptime)
+	}
+	n, octets := len(b.packets), b.octets
+	if v.conn != nil {
+		v.conn.out.sendUnit(s.framedFor(v.rtpChannel, b))
+	} else if sent, _ := s.sender.Send(v.rtpTo); sent < n { // an error is one of this viewer's, and counted here
 		s.sent.Refused += uint64(n - sent)
 		n, octets = sent, octets*sent/n
 	}
@@ -171,23 +203,16 @@ func (s *Stream) sendTo(v *viewer, packets []rtp.Packet, octets int, captured ti
 	v.octets += uint32(octets)
 	s.sent.Packets += uint64(n)
 	s.sent.Bytes += uint64(octets + n*rtp.HeaderSize)
-}
-
-// framedFor lays the packets out for a channel, once.
-func (s *Stream) framedFor(channel byte, packets []rtp.Packet, captured time.Duration) *framed {
-	for _, f := range s.frames {
-		if f.channel == channel {
-			return f
-		}
+	if first {
+		s.reportTo(v, monotonic(), time.Now())
 	}
-	f := s.pool.get(channel, captured)
-	f.fill(packets)
-	s.sent.Copied += uint64(len(f.data))
-	s.frames = append(s.frames, f)
-	return f
+	return n > 0
 }
 
-func (s *Stream) releaseFrames() {
+// letGo forgets the unit, which may be unmapped after its release.
+func (s *Stream) letGo() {
+	s.sender.Plan(nil)
+	s.packetizer.Packetize(nil, 0)
 	for _, f := range s.frames {
 		f.release()
 	}
@@ -195,15 +220,18 @@ func (s *Stream) releaseFrames() {
 	s.frames = s.frames[:0]
 }
 
-func (v *viewer) start(seq uint16, rtptime uint32) {
-	v.waiting = false
-	if v.packets == 0 {
-		v.firstSeq = seq
+// framedFor lays the packets out for a channel, once.
+func (s *Stream) framedFor(channel byte, b *burst) *framed {
+	for _, f := range s.frames {
+		if f.channel == channel {
+			return f
+		}
 	}
-	if v.begin != nil {
-		v.begin(seq, rtptime)
-		v.begin = nil
-	}
+	f := s.pool.get(channel, b.captured)
+	f.fill(b.packets)
+	s.sent.Copied += uint64(len(f.data))
+	s.frames = append(s.frames, f)
+	return f
 }
 
 // learn remembers the parameter sets of a key unit.
@@ -260,27 +288,19 @@ func (s *Stream) askKeyFrame(now time.Duration) {
 	s.cfg.KeyFrame()
 }
 
-// pause stops sending to a viewer at once.
-func (s *Stream) pause(v *viewer) bool {
+// remove stops sending to a viewer at once; then, if so wished, it gets a BYE.
+// False: it was not playing.
+func (s *Stream) remove(v *viewer, bye bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.Index(s.viewers, v)
-	if i < 0 {
-		return false
+	if i >= 0 {
+		s.viewers = slices.Delete(s.viewers, i, i+1)
 	}
-	s.viewers = slices.Delete(s.viewers, i, i+1)
-	s.sent.Received, s.sent.Lost = s.sent.Received+v.received(), s.sent.Lost+v.lost()
-	v.last = rtp.Reception{}
-	return true
-}
-
-// remove is pause and a BYE.
-func (s *Stream) remove(v *viewer) bool {
-	playing := s.pause(v)
-	if playing {
-		v.rtcp(rtp.Bye(nil, s.packetizer.SSRC(), s.cname))
+	if bye && (i >= 0 || v.packets > 0) {
+		s.rtcp(v, rtp.Bye(nil, s.packetizer.SSRC(), s.cname))
 	}
-	return playing
+	return i >= 0
 }
 
 // Stats counts what happened so far.
@@ -289,8 +309,6 @@ func (s *Stream) Stats() Stats {
 	st := s.sent
 	st.Viewers = len(s.viewers)
 	for _, v := range s.viewers {
-		st.Received += v.received()
-		st.Lost += v.lost()
 		st.Jitter = max(st.Jitter, v.jitter())
 	}
 	if s.sender != nil {

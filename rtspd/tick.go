@@ -18,12 +18,13 @@ func (s *Server) tick(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-t.C:
-			s.sweep(monotonic())
+			s.sweep(monotonic(), time.Now())
 		}
 	}
 }
 
-func (s *Server) sweep(now time.Duration) {
+// sweep does what is due at an instant, given by both clocks.
+func (s *Server) sweep(now time.Duration, wall time.Time) {
 	s.mu.Lock()
 	var silent []*session
 	for _, ses := range s.sessions {
@@ -33,12 +34,12 @@ func (s *Server) sweep(now time.Duration) {
 	}
 	s.mu.Unlock()
 	for _, ses := range silent {
-		s.end(ses, "no sign of life")
-		if ses.conn != nil {
-			ses.conn.hangUp()
+		s.end(ses, "no sign of life", true)
+		if v := ses.viewer.Load(); v.conn != nil {
+			v.conn.hangUp()
 		}
 	}
 	for _, stream := range s.streams {
-		stream.report(now)
+		stream.report(now, wall)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"time"
-
-	"lenslet/rtspd/udp"
 )
 
 // Bytes that the kernel may hold for us: a key frame for many viewers at once.
@@ -66,5 +64,3 @@ func (p *udpPair) close() {
 	_ = p.rtp.Close()
 	_ = p.rtcp.Close()
 }
-
-func (p *udpPair) sender() (*udp.Sender, error) { return udp.NewSender(p.rtp) }

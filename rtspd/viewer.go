@@ -11,13 +11,9 @@ import (
 // A viewer is where a session's packets go. The transport is fixed when it is
 // made; the rest belongs to the stream, under its lock.
 type viewer struct {
-	// UDP
-	pair   *udpPair
-	rtpTo  *udp.Destination
-	rtcpTo netip.AddrPort
+	rtpTo, rtcpTo *udp.Destination // by UDP
 
-	// interleaved
-	out                     *outbox
+	conn                    *conn // interleaved: the connection; nil: by UDP
 	rtpChannel, rtcpChannel byte
 
 	waiting  bool                             // for a key frame
@@ -25,22 +21,42 @@ type viewer struct {
 	packets  uint32                           // sent, as a sender report counts
 	octets   uint32                           // of payload sent
 	reported time.Duration                    // when the last sender report went out
-	last     rtp.Reception                    // the latest receiver report
 	firstSeq uint16                           // of the first packet sent
+	last     rtp.Reception                    // the latest receiver report
+	received uint64                           // packets, by the receiver reports so far
+	lost     uint64                           // packets, likewise
 }
 
-// rtcp sends an RTCP packet.
-func (v *viewer) rtcp(packet []byte) {
-	if v.out != nil {
-		v.out.send(interleave(v.rtcpChannel, packet))
-		return
+// rtcpFrom is where a UDP viewer sends its RTCP from; not valid for others.
+func (v *viewer) rtcpFrom() netip.AddrPort {
+	if v == nil || v.rtcpTo == nil {
+		return netip.AddrPort{}
 	}
-	_, _ = v.pair.rtcp.WriteToUDPAddrPort(packet, v.rtcpTo) // as UDP: it arrives or not
+	return v.rtcpTo.AddrPort()
+}
+
+// start lets the packets begin that have this number and time.
+func (v *viewer) start(seq uint16, rtptime uint32) {
+	v.waiting = false
+	if v.packets == 0 {
+		v.firstSeq = seq
+	}
+	if v.begin != nil {
+		v.begin(seq, rtptime)
+		v.begin = nil
+	}
+}
+
+// wants tells whether a key frame would let the viewer go on. One whose
+// connection is still stuck does not: asking for it would cost all others
+// bandwidth.
+func (v *viewer) wants() bool {
+	return v.waiting && (v.conn == nil || v.conn.out.drained())
 }
 
 // transport is its name for the log.
 func (v *viewer) transport() string {
-	if v.out != nil {
+	if v.conn != nil {
 		return "tcp"
 	}
 	return "udp"
