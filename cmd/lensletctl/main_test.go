@@ -93,14 +93,3 @@ func TestProcessInterrupted(t *testing.T) {
 		t.Errorf("got %v, said %q", err, errs.String())
 	}
 }
-
-func TestBuildsOnOtherSystems(t *testing.T) {
-	for _, system := range []string{"windows/amd64", "darwin/arm64"} {
-		goos, goarch, _ := strings.Cut(system, "/")
-		cmd := exec.Command("go", "build", "-o", os.DevNull, ".")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-p=2", "GOOS="+goos, "GOARCH="+goarch)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", system, err, out)
-		}
-	}
-}
