@@ -312,3 +312,21 @@ func (v *viewer) checkContinuity(limit time.Duration) {
 		v.t.Fatal("no packets")
 	}
 }
+
+// checkRate wants the units so far to come at a number per second, by the RTP
+// clock, within 5 %.
+func (v *viewer) checkRate(want float64) {
+	v.t.Helper()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n, first, last := -1, v.packets[0].Timestamp, uint32(0)
+	for _, h := range v.packets {
+		if h.Marker {
+			n++
+			last = h.Timestamp
+		}
+	}
+	if got := float64(n) * 90000 / float64(last-first); got < want*0.95 || got > want*1.05 {
+		v.t.Errorf("%.2f pictures/s, want %.2f", got, want)
+	}
+}

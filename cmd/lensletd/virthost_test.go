@@ -92,19 +92,16 @@ func (g *guest) stop(t *testing.T) {
 // TestBoardStreams: lensletd finds camera and encoder by itself, no frame is
 // copied on its way, and FFmpeg decodes all of it.
 func TestBoardStreams(t *testing.T) {
-	boot(t, "", "", "exec ./lensletd -set resolution=640x360 -set framerate=15")
+	boot(t, "", "", "exec ./lensletd -set resolution=640x360 -set framerate=10")
 	for _, transport := range []string{"udp", "tcp"} {
-		probe(t, guestURL, transport, 640, 360, "15/1")
-		_, errs := client(t, 2*time.Minute, "ffmpeg", append(append([]string{}, strict...),
-			"-rtsp_transport", transport, "-i", guestURL, "-frames:v", "75", "-f", "null", "-")...)
-		if errs != "" {
-			t.Errorf("ffmpeg complains over %s:\n%s", transport, errs)
-		}
+		probe(t, guestURL, transport, 640, 360, "") // this encoder writes no VUI
+		decode(t, guestURL, transport, "-frames:v", "75")
 	}
 	v := dialViewer(t, guestURL)
 	v.play("udp")
-	v.units(10)
+	v.units(45)
 	v.checkContinuity(5 * time.Second)
+	v.checkRate(10)
 	if c, e := v.get("camera"), v.get("encoder"); !strings.Contains(c, "vivid") || !strings.Contains(e, "vh264enc") {
 		t.Errorf("camera %q, encoder %q", c, e)
 	}
@@ -157,7 +154,7 @@ func TestBoardIsLossless(t *testing.T) {
 // follow.
 const hdmi = "num_inputs=1 input_types=3"
 
-const slowHDMI = "v4l2-ctl -d0 --set-dv-bt-timings cvt,width=1280,height=720,fps=15 >/dev/null && "
+const slowHDMI = "v4l2-ctl -d0 --set-dv-bt-timings index=5 >/dev/null && " // 720p24
 
 func TestBoardFollowsBitrate(t *testing.T) {
 	boot(t, "", "", "exec ./lensletd -set resolution=640x360 -set framerate=15 -set bitrate=4000000 -set horizontal_movement=6")
@@ -170,6 +167,6 @@ func TestBoardFollowsBitrate(t *testing.T) {
 }
 
 func TestBoardChangesResolution(t *testing.T) {
-	boot(t, hdmi, "", slowHDMI+"exec ./lensletd -set resolution=640x360 -set framerate=15")
+	boot(t, hdmi, "", slowHDMI+"exec ./lensletd -set resolution=640x360 -set framerate=12")
 	resize(t, guestURL, "1280x720", "642x362", "1280x720", "640x360")
 }
