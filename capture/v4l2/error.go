@@ -9,6 +9,7 @@ type OpError struct {
 	Err    error  // mostly a unix.Errno
 }
 
+// Error reads like "VIDIOC_S_FMT of /dev/video11: invalid argument".
 func (e *OpError) Error() string { return e.Op + " of " + e.Device + ": " + e.Err.Error() }
 
 // Unwrap gives the cause, for errors.Is(err, unix.EBUSY).
