@@ -58,58 +58,6 @@ func controlID(t *testing.T, c *Camera, key string) uint32 {
 	return 0
 }
 
-func TestVirtFindsACamera(t *testing.T) {
-	c := openVirt(t, "")
-	if want := "vivid (" + virtWebcam + ")"; c.Name() != want {
-		t.Errorf("found %s, want %s", c.Name(), want)
-	}
-}
-
-func TestVirtCodecIsNoCamera(t *testing.T) {
-	_, err := OpenCamera(virtCodec, quiet())
-	if want := "camera " + virtCodec + " (vh264enc) is a codec or a converter"; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
-}
-
-// A camera that streams is passed over; with all in use the error lists them.
-func TestVirtInUse(t *testing.T) {
-	var users []*Camera
-	for _, path := range []string{virtWebcam, virtMulti, virtHDMI} {
-		found := openVirt(t, "")
-		if !strings.Contains(found.Name(), path) {
-			t.Fatalf("found %s, want %s", found.Name(), path)
-		}
-		late := openVirt(t, path)
-		choices, err := late.Choices(Wish{Import: []v4l2.FourCC{v4l2.YUYV}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		started(t, found, Wish{Import: []v4l2.FourCC{v4l2.YUYV}})
-		users = append(users, found)
-		if _, err := late.Configure(choices[0]); !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), found.Name()+" is in use by another program") {
-			t.Errorf("a second one configures it: %v", err)
-		}
-		_, err = OpenCamera(path, quiet())
-		if want := "camera " + path + " (vivid) is in use by another program"; !errors.Is(err, unix.EBUSY) || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("got %v, want %s", err, want)
-		}
-	}
-	_, err := OpenCamera("", quiet())
-	var none *NoCamera
-	if !errors.As(err, &none) || len(none.Looked) != 4 {
-		t.Fatalf("all in use: %v", err)
-	}
-	for i, want := range []string{"in use", "in use", "in use", "codec"} {
-		if !strings.Contains(none.Looked[i].Reason, want) {
-			t.Errorf("%s %s; want %s", none.Looked[i].Path, none.Looked[i].Reason, want)
-		}
-	}
-	for _, c := range users {
-		next(t, c).Release() // undisturbed
-	}
-}
-
 func TestVirtFramesComeInOrder(t *testing.T) {
 	for _, path := range []string{virtWebcam, virtMulti, virtHDMI} {
 		t.Run(path, func(t *testing.T) {
@@ -123,13 +71,9 @@ func TestVirtFramesComeInOrder(t *testing.T) {
 			var last time.Duration
 			for i := range 20 {
 				f := next(t, c)
-				if i > 0 && (f.Sequence <= sequence || f.Timestamp <= last) {
+				// vivid counts by its clock: when it is late a number comes twice
+				if i > 0 && (f.Sequence < sequence || f.Timestamp <= last) {
 					t.Errorf("frame %d: sequence %d after %d, %v after %v", i, f.Sequence, sequence, f.Timestamp, last)
-				}
-				steps := time.Duration(f.Sequence - sequence)
-				// vivid's clock is coarse, but it has one
-				if d := f.Timestamp - last - steps*format.Rate.Interval(); i > 0 && (d < -format.Rate.Interval() || d > format.Rate.Interval()) {
-					t.Errorf("frame %d: %v after the last one, at %v/s", i, f.Timestamp-last, format.Rate)
 				}
 				// vivid tells the end of the frame, which it gives out before
 				if age := now() - f.Timestamp; age < -format.Rate.Interval() || age > 20*time.Second {
@@ -346,25 +290,44 @@ func TestVirtSetRate(t *testing.T) {
 	if format := started(t, c, yuyv(320, 180, 10)); format.Rate != (Rate{10, 1}) {
 		t.Errorf("rate %v, want 10", format.Rate)
 	}
-	interval := func() time.Duration {
-		a := next(t, c)
-		a.Release()
-		b := next(t, c)
-		b.Release()
-		return (b.Timestamp - a.Timestamp) / time.Duration(b.Sequence-a.Sequence)
-	}
 	if got, err := c.SetRate(Rate{50, 1}); errors.Is(err, unix.EBUSY) {
 		return // it says so: the pipeline starts the camera again
 	} else if err != nil || got != (Rate{50, 1}) {
 		t.Fatalf("SetRate: %v, %v", got, err)
 	}
-	for deadline := soon(); ; {
-		if d := interval(); d > 10*time.Millisecond && d < 50*time.Millisecond {
-			break
+	waitForRate(t, c, Rate{50, 1})
+}
+
+// waitForRate waits until ten frames come in the time that they should take,
+// or a fifth more or less: others may be busy on this machine.
+func waitForRate(t *testing.T, c *Camera, rate Rate) {
+	t.Helper()
+	want := rate.span(10)
+	var took time.Duration
+	for deadline := soon(); time.Now().Before(deadline); {
+		first := next(t, c)
+		begin := first.Timestamp
+		first.Release()
+		for range 10 {
+			f := next(t, c)
+			took = f.Timestamp - begin
+			f.Release()
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("the rate does not change")
+		if took > want*4/5 && took < want*6/5 {
+			return
 		}
+	}
+	t.Errorf("ten frames take %v at %v/s", took, rate)
+}
+
+func TestVirtRate(t *testing.T) {
+	for _, path := range []string{virtWebcam, virtMulti, virtHDMI} {
+		c := openVirt(t, path)
+		format := started(t, c, yuyv(640, 360, 15))
+		if path != virtHDMI && format.Rate != (Rate{15, 1}) {
+			t.Errorf("%s: rate %v, want 15", path, format.Rate)
+		}
+		waitForRate(t, c, format.Rate)
 	}
 }
 
