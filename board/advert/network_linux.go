@@ -79,7 +79,7 @@ func usableAddresses(rib []byte) (map[int][]netip.Addr, error) {
 		if family == unix.AF_INET6 && flags&passing != 0 {
 			continue
 		}
-		if a, ok := addressOf(m); ok {
+		if a, ok := addressOf(m.Data[unix.SizeofIfAddrmsg:]); ok {
 			out[int(index)] = append(out[int(index)], a)
 		}
 	}
@@ -89,19 +89,22 @@ func usableAddresses(rib []byte) (map[int][]netip.Addr, error) {
 	return out, nil
 }
 
-// addressOf reads the address of an RTM_NEWADDR message. IFA_LOCAL is the
-// interface's own where IFA_ADDRESS may be that of a peer.
-func addressOf(m *syscall.NetlinkMessage) (addr netip.Addr, ok bool) {
-	attrs, err := syscall.ParseNetlinkRouteAttr(m)
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	for _, a := range attrs {
-		if a.Attr.Type == unix.IFA_LOCAL || a.Attr.Type == unix.IFA_ADDRESS && !ok {
-			addr, ok = netip.AddrFromSlice(a.Value)
+// addressOf reads the address among the attributes of an RTM_NEWADDR message.
+// IFA_LOCAL is the interface's own where IFA_ADDRESS may be that of a peer.
+// (syscall.ParseNetlinkRouteAttr panics on an attribute that is cut short.)
+func addressOf(attrs []byte) (addr netip.Addr, ok bool) {
+	for len(attrs) >= unix.SizeofRtAttr {
+		size, kind := int(binary.NativeEndian.Uint16(attrs)), binary.NativeEndian.Uint16(attrs[2:])
+		if size < unix.SizeofRtAttr || size > len(attrs) {
+			break
 		}
+		value := attrs[unix.SizeofRtAttr:size]
+		if a, valid := netip.AddrFromSlice(value); valid && (kind == unix.IFA_LOCAL || kind == unix.IFA_ADDRESS && !ok) {
+			addr, ok = a, true
+		}
+		attrs = attrs[min((size+3)&^3, len(attrs)):] // they are aligned to four bytes
 	}
-	return addr, ok && addr.IsValid()
+	return addr, ok
 }
 
 // A watcher tells when interfaces or addresses change. Netlink reports that at

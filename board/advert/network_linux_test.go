@@ -141,6 +141,9 @@ func TestByReach(t *testing.T) {
 func FuzzUsableAddresses(f *testing.F) {
 	f.Add(addressMessage(unix.AF_INET6, 0, 3, map[uint16][]byte{unix.IFA_ADDRESS: make([]byte, 16), unix.IFA_LABEL: []byte("x")}))
 	f.Add(netlinkMessage(unix.RTM_NEWADDR, make([]byte, 8)))
+	f.Add(netlinkMessage(unix.RTM_NEWADDR, append(make([]byte, 8), 5, 0, unix.IFA_LOCAL, 0, 1)))       // not padded
+	f.Add(netlinkMessage(unix.RTM_NEWADDR, append(make([]byte, 8), 9, 0, unix.IFA_LOCAL, 0, 1, 2)))    // cut short
+	f.Add(netlinkMessage(unix.RTM_NEWADDR, append(make([]byte, 8), 0, 0, unix.IFA_LOCAL, 0, 1, 2, 3))) // of no size
 	f.Fuzz(func(t *testing.T, rib []byte) {
 		got, err := usableAddresses(rib)
 		if err != nil && got != nil {
