@@ -140,6 +140,12 @@ func newLab(t testing.TB, options ...option) *lab { return newLabOn(t, "127.0.0.
 
 func newLabOn(t testing.TB, listen string, options ...option) *lab {
 	t.Helper()
+	return newLabWith(t, listen, nil, options...)
+}
+
+// newLabWith makes a lab that serves other streams too.
+func newLabWith(t testing.TB, listen string, others []*Stream, options ...option) *lab {
+	t.Helper()
 	l := &lab{
 		t: t, parameters: &fakeParameters{bitrate: 5000, entered: make(chan struct{}, 1)},
 		clock: monotonic(), ended: make(chan struct{}),
@@ -151,7 +157,7 @@ func newLabOn(t testing.TB, listen string, options ...option) *lab {
 	}
 	l.stream = NewStream(streamCfg)
 	var err error
-	if l.srv, err = NewServer(cfg, l.stream); err != nil {
+	if l.srv, err = NewServer(cfg, append(others, l.stream)...); err != nil {
 		t.Fatal(err)
 	}
 	listener, err := net.Listen("tcp", listen)
@@ -273,4 +279,11 @@ func (l *lab) forgetAsking() {
 	l.stream.mu.Lock()
 	defer l.stream.mu.Unlock()
 	l.stream.asked = monotonic() - keyFrameShare
+}
+
+// rtcpAddresses counts the addresses that RTCP is expected from.
+func (l *lab) rtcpAddresses() int {
+	l.srv.mu.Lock()
+	defer l.srv.mu.Unlock()
+	return len(l.srv.byRTCP)
 }
