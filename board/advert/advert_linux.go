@@ -13,10 +13,6 @@ const (
 	settle = 100 * time.Millisecond
 	// retry is how long we wait when an interface could not be used.
 	retry = 30 * time.Second
-	// After calmAfter conflicts, each further one is followed by a pause of
-	// calmDelay: RFC 6762 section 8.1.
-	calmAfter = 15
-	calmDelay = 5 * time.Second
 )
 
 // An Advert tells the LAN about one Service, on every interface that can

@@ -14,6 +14,11 @@ const (
 	announceGap   = time.Second
 	yieldDelay    = time.Second // for who loses a tie of two that probe, section 8.2
 
+	// After calmAfter names were lost, each further one is followed by a pause of
+	// calmDelay, section 8.1.
+	calmAfter = 15
+	calmDelay = 5 * time.Second
+
 	answerGap  = time.Second            // between two multicasts of a record, section 6
 	defendGap  = 250 * time.Millisecond // the same, when a probe is answered
 	sharedMin  = 20 * time.Millisecond  // delay of answers that others may give too, section 6
