@@ -48,3 +48,9 @@ func TestServiceCheck(t *testing.T) {
 		}
 	}
 }
+
+// testService is a service with everything, called name.
+func testService(name, host string) Service {
+	return Service{Name: name, Host: host, Port: 8554,
+		TXT: []string{"txtvers=1", "path=/main", "model=Test Board", "version=1.2.3"}}
+}
