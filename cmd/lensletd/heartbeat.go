@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"sync/atomic"
 	"time"
@@ -18,11 +19,13 @@ type heartbeat struct {
 	fed      time.Time     // used by frame alone
 }
 
-func newHeartbeat(n systemd.Notifier, first func()) *heartbeat {
+func newHeartbeat(n systemd.Notifier, first func(), log *slog.Logger) *heartbeat {
 	h := &heartbeat{notifier: n, first: first}
-	if interval, err := systemd.WatchdogInterval(os.Getenv); err == nil {
-		h.every = interval / 2
+	interval, err := systemd.WatchdogInterval(os.Getenv)
+	if err != nil {
+		log.Warn("systemd's watchdog is not fed", "error", err)
 	}
+	h.every = interval / 2
 	return h
 }
 

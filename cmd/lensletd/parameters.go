@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lenslet/board"
+	"lenslet/board/advert"
 	"lenslet/encoder"
 	"lenslet/rtspd"
 	"lenslet/rtspd/wire"
@@ -19,6 +20,7 @@ import (
 type parameters struct {
 	pipeline *encoder.Pipeline
 	stream   *rtspd.Stream
+	advert   *advert.Advert // nil: the camera has no name on the LAN
 	started  time.Time
 }
 
@@ -42,6 +44,9 @@ func readOnly() []string {
 func (p *parameters) Get(names []string) ([]wire.Parameter, error) {
 	if len(names) == 0 {
 		names = append(p.pipeline.Names(), readOnly()...)
+		if p.advert != nil {
+			names = append([]string{"name"}, names...)
+		}
 	}
 	r := reading{p, p.stream.Stats(), p.pipeline.Counts()}
 	out := make([]wire.Parameter, 0, len(names))
@@ -66,23 +71,51 @@ func (p *parameters) Get(names []string) ([]wire.Parameter, error) {
 // Set makes all changes or none.
 func (p *parameters) Set(ctx context.Context, changes []wire.Parameter) error {
 	var wrong []error
-	list := make([]encoder.Parameter, len(changes))
-	for i, c := range changes {
-		list[i] = encoder.Parameter{Name: c.Name, Value: c.Value}
-		if slices.Contains(readOnly(), c.Name) {
+	var list []encoder.Parameter
+	rename := ""
+	for _, c := range changes {
+		switch {
+		case slices.Contains(readOnly(), c.Name):
 			wrong = append(wrong, &encoder.NameError{Name: c.Name, Err: encoder.ErrReadOnly})
+		case c.Name == "name" && p.advert != nil:
+			rename = c.Value
+		default:
+			list = append(list, encoder.Parameter{Name: c.Name, Value: c.Value})
 		}
 	}
 	if len(wrong) > 0 {
 		return translated(errors.Join(wrong...))
 	}
-	return translated(p.pipeline.Set(ctx, list))
+	undo, err := p.rename(rename)
+	if err == nil && len(list) > 0 {
+		if err = p.pipeline.Set(ctx, list); err != nil {
+			undo()
+		}
+	}
+	return translated(err)
 }
 
-// value is a read-only value; false: it is none of them.
+// rename gives the camera another name on the LAN, if name is not empty.
+func (p *parameters) rename(name string) (undo func(), err error) {
+	if name == "" {
+		return func() {}, nil
+	}
+	before := p.advert.Name()
+	if err := p.advert.Rename(name); err != nil {
+		return nil, &encoder.Refused{Name: "name", Value: name, Accepts: "1 to 63 bytes of text"}
+	}
+	return func() { _ = p.advert.Rename(before) }, nil // it was a good name
+}
+
+// value is one that the pipeline does not know; false: it is none of them.
 func (r *reading) value(name string) (string, bool) {
 	n := func(v uint64) (string, bool) { return strconv.FormatUint(v, 10), true }
 	switch name {
+	case "name":
+		if r.p.advert == nil {
+			return "", false
+		}
+		return r.p.advert.Name(), true
 	case "encoder":
 		return r.p.pipeline.Encoder(), true
 	case "camera":

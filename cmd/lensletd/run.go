@@ -60,6 +60,7 @@ type daemon struct {
 	pipeline  *encoder.Pipeline
 	stream    *rtspd.Stream
 	server    *rtspd.Server
+	advert    *advert.Advert // nil: not advertised
 	beat      *heartbeat
 }
 
@@ -71,7 +72,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	tasks := newTasks(ctx)
 	tasks.run("stream", d.pipeline.Run)
 	tasks.run("RTSP server", func(ctx context.Context) error { return d.server.Serve(ctx, d.listeners...) })
-	if d.MDNS {
+	if d.advert != nil {
 		tasks.run("discovery", d.advertise)
 	}
 	err := tasks.wait()
@@ -94,6 +95,11 @@ func (d *daemon) open() (err error) {
 			}
 		}
 	}()
+	if d.MDNS {
+		if d.advert, err = d.openAdvert(); err != nil {
+			return usagef("%v", err)
+		}
+	}
 	var p *parameters
 	p, err = d.openPipeline()
 	if err != nil {
@@ -102,7 +108,7 @@ func (d *daemon) open() (err error) {
 	d.stream = rtspd.NewStream(rtspd.StreamConfig{
 		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet,
 	})
-	p.stream = d.stream
+	p.stream, p.advert = d.stream, d.advert
 	d.server, err = rtspd.NewServer(rtspd.Config{Name: "lenslet/" + version, Log: d.log}, d.stream)
 	if err != nil {
 		return errors.Join(err, d.pipeline.Close())
@@ -150,25 +156,26 @@ func (d *daemon) openPipeline() (*parameters, error) {
 		}
 	}
 	d.pipeline = encoder.NewPipeline(cfg)
-	d.beat = newHeartbeat(systemd.NewNotifier(os.Getenv), d.announce)
+	d.beat = newHeartbeat(systemd.NewNotifier(os.Getenv), d.announce, d.log)
 	if err := d.pipeline.Preset(d.set); err != nil {
 		return nil, errors.Join(usagef("%v", err), d.pipeline.Close())
 	}
 	return &parameters{pipeline: d.pipeline, started: time.Now()}, nil
 }
 
-// advertise lets the LAN find the camera.
-func (d *daemon) advertise(ctx context.Context) error {
+// openAdvert prepares what the LAN is told.
+func (d *daemon) openAdvert() (*advert.Advert, error) {
 	port := d.listeners[0].Addr().(*net.TCPAddr).Port
-	a, err := advert.New(advert.Service{
+	return advert.New(advert.Service{
 		Name: d.name(), Host: "lenslet-" + d.id.Suffix(), Port: port,
 		TXT: []string{"txtvers=1", "path=/" + path, "model=" + d.id.Model, "version=" + version},
 	}, d.log)
-	if err != nil {
-		return err
-	}
-	if err := a.Run(ctx); err != nil {
-		d.log.Warn("the LAN cannot find this camera by mDNS", "error", err) // the stream goes on
+}
+
+// advertise lets the LAN find the camera. The stream goes on without.
+func (d *daemon) advertise(ctx context.Context) error {
+	if err := d.advert.Run(ctx); err != nil {
+		d.log.Warn("the LAN cannot find this camera by mDNS", "error", err)
 	}
 	return nil
 }
