@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -86,14 +85,9 @@ func readBounded(path string) ([]byte, error) {
 	case info.Size() > clipMaxBytes:
 		return nil, fmt.Errorf("%d MiB are too long; the limit is %d MiB", info.Size()>>20, clipMaxBytes>>20)
 	}
-	f, err := os.Open(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, errors.Unwrap(err)
-	}
-	defer f.Close() // nothing was written
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, err
 	}
 	return data, nil
 }
