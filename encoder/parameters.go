@@ -33,7 +33,8 @@ func (e *NameError) Error() string { return fmt.Sprintf("%v: %s", e.Err, e.Name)
 // Unwrap gives the reason.
 func (e *NameError) Unwrap() error { return e.Err }
 
-// streamParameters are those of the stream, in the order of a listing.
+// streamParameters are those of the stream, in the order of a listing: first
+// what any source tells, then what the codec is told.
 func streamParameters() []string {
 	return []string{"resolution", "framerate", "bitrate", "bitrate_mode", "gop", "profile", "level"}
 }
@@ -55,6 +56,9 @@ func (p *Pipeline) Names() []string {
 // Get reads a parameter. The error is a *NameError, or the driver's.
 func (p *Pipeline) Get(name string) (string, error) {
 	s := p.Settings()
+	if p.passing() && slices.Contains(streamParameters()[2:], name) {
+		return "unknown", nil // the camera encodes as it likes
+	}
 	switch name {
 	case "resolution":
 		return fmt.Sprintf("%dx%d", s.Width, s.Height), nil

@@ -36,7 +36,7 @@ type PipelineConfig struct {
 	Passing  Codec          // for sources that give H.264
 	Settings Settings       // to begin with; a width of 0 leaves the size to the source
 	Publish  func(*Unit)    // takes each unit over
-	Changed  func(Settings) // is told the settings in force, after each change
+	Changed  func(Settings) // is told the settings in force, after each change; may be nil
 	Log      *slog.Logger
 }
 
@@ -147,9 +147,7 @@ func (p *Pipeline) start(codec Codec, s Settings, format capture.Format, choice 
 	p.feeding = make(chan struct{})
 	p.mu.Unlock()
 	p.halting.Store(false)
-	if p.cfg.Changed != nil {
-		p.cfg.Changed(s)
-	}
+	p.tell(s)
 	err := codec.Start(p.cfg.Publish, p.fail)
 	if err == nil {
 		if err = p.cfg.Source.Start(); err != nil {
@@ -187,6 +185,23 @@ func (p *Pipeline) Plan() (Plan, error) {
 	return Plan{p.cfg.Source.Name(), codec.Name(), s, choice.Reason}, nil
 }
 
+// tell passes on what is in force, without a bit rate that nobody knows.
+func (p *Pipeline) tell(s Settings) {
+	if p.passing() {
+		s.Bitrate = 0
+	}
+	if p.cfg.Changed != nil {
+		p.cfg.Changed(s)
+	}
+}
+
+// passing tells whether the source does the encoding.
+func (p *Pipeline) passing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.codec != nil && p.codec == p.cfg.Passing
+}
+
 // wish is what the settings ask of the source.
 func (p *Pipeline) wish(s Settings) capture.Wish {
 	w := capture.Wish{Width: s.Width, Height: s.Height, Rate: s.Rate, PassH264: p.cfg.Passing != nil}
@@ -209,7 +224,8 @@ func (p *Pipeline) configure(choice capture.Choice, s *Settings) (Codec, capture
 		codec = p.cfg.Passing
 	}
 	s.Width, s.Height = format.Width, format.Height
-	if format.Rate.Num > 0 && format.Rate.Float() < s.Rate.Float() {
+	// Coded pictures need each other: none of them can be left out.
+	if format.Rate.Num > 0 && (codec == p.cfg.Passing || format.Rate.Float() < s.Rate.Float()) {
 		s.Rate = format.Rate
 	}
 	layout, err := codec.Configure(format, *s)

@@ -157,9 +157,7 @@ func (p *Pipeline) applyRunning(old, next Settings) (done bool, err error) {
 	p.settings, p.format.Rate = next, given
 	p.thin.set(given, next.Rate)
 	p.mu.Unlock()
-	if p.cfg.Changed != nil {
-		p.cfg.Changed(next)
-	}
+	p.tell(next)
 	p.cfg.Log.Info("changed", "rate", next.Rate, "bitrate", next.Bitrate, "gop", next.GOP)
 	return true, nil
 }
