@@ -49,6 +49,9 @@ func newCamera(dev *v4l2.Device, is v4l2.Capability, log *slog.Logger) *Camera {
 // Name is what the driver calls the device, and its node: "vivid (/dev/video0)".
 func (c *Camera) Name() string { return c.name }
 
+// Path is the device node: "/dev/video0".
+func (c *Camera) Path() string { return c.dev.Path() }
+
 // Choices asks the driver what it offers and weighs it. A size or a format that
 // is not offered is a *NotOffered.
 func (c *Camera) Choices(w Wish) ([]Choice, error) {

@@ -1,3 +1,5 @@
+//go:build !virt
+
 package capture
 
 import (

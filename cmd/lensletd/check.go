@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
-	"lenslet/encoder"
+	"lenslet/capture"
 )
 
 // check opens what serve would open, says what it found, and closes it again.
@@ -17,11 +19,37 @@ func (d *daemon) check() error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(d.stdout, "listen    %s\nname      %s\ncamera    %s\nencoder   %s\nstream    %s\n",
-		d.Listen, d.name(), plan.Camera, plan.Encoder, describe(plan))
+	_, err = fmt.Fprintf(d.stdout, "listen    %s\nname      %s\ncamera    %s\nencoder   %s\nstream    /%s, %s\n",
+		d.Listen, d.name(), plan.Camera, plan.Encoder, path, plan.Why)
+	if camera, ok := d.source.(*capture.Camera); ok && err == nil {
+		return offers(d.stdout, camera.Path())
+	}
 	return err
 }
 
-func describe(p encoder.Plan) string {
-	return fmt.Sprintf("/%s, %s", path, p.Why)
+// offers lists what a camera tells about itself.
+func offers(w io.Writer, path string) error {
+	description, err := capture.Describe(path)
+	if err != nil {
+		return err
+	}
+	for _, f := range description.Formats {
+		var sizes []string
+		for _, s := range f.Sizes {
+			size := fmt.Sprintf("%dx%d", s.MaxWidth, s.MaxHeight)
+			if s.MinWidth != s.MaxWidth || s.MinHeight != s.MaxHeight {
+				size = fmt.Sprintf("%dx%d to %s", s.MinWidth, s.MinHeight, size)
+			}
+			sizes = append(sizes, size)
+		}
+		if _, err := fmt.Fprintf(w, "offers    %s %s\n", f.FourCC, strings.Join(sizes, ", ")); err != nil {
+			return err
+		}
+	}
+	for _, c := range description.Controls {
+		if _, err := fmt.Fprintf(w, "control   %s %d to %d\n", c.Key(), c.Min, c.Max); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -57,6 +57,7 @@ type daemon struct {
 	openSource func(name string, log *slog.Logger) (encoder.Source, error)
 
 	listeners []net.Listener
+	source    encoder.Source // the pipeline's
 	pipeline  *encoder.Pipeline
 	stream    *rtspd.Stream
 	server    *rtspd.Server
@@ -145,6 +146,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.source = source
 	cfg := encoder.PipelineConfig{
 		Source: source, Passing: encoder.NewPassthrough(nil), Settings: encoder.DefaultSettings(), Log: d.log,
 		Publish: func(u *encoder.Unit) { d.stream.Publish(u); d.beat.frame() },

@@ -92,7 +92,12 @@ func (g *guest) stop(t *testing.T) {
 // TestBoardStreams: lensletd finds camera and encoder by itself, no frame is
 // copied on its way, and FFmpeg decodes all of it.
 func TestBoardStreams(t *testing.T) {
-	boot(t, "", "", "exec ./lensletd -set resolution=640x360 -set framerate=10")
+	g := boot(t, "", "", "./lensletd -check && exec ./lensletd -set resolution=640x360 -set framerate=10")
+	for _, want := range []string{"camera    vivid", "encoder   vh264enc", "offers    YUYV 320x180, 640x360", "control   brightness 0 to 255"} {
+		if !strings.Contains(g.out.String(), want) {
+			t.Errorf("lensletd -check does not say %q:\n%s", want, g.out)
+		}
+	}
 	for _, transport := range []string{"udp", "tcp"} {
 		probe(t, guestURL, transport, 640, 360, "") // this encoder writes no VUI
 		decode(t, guestURL, transport, "-frames:v", "75")
