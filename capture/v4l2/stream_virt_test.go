@@ -39,7 +39,8 @@ func TestVirtStream(t *testing.T) {
 				if b.Flags&FlagTimestampMask != FlagMonotonic || b.Flags&FlagError != 0 || b.FD != -1 || b.Field != FieldNone {
 					t.Fatalf("flags %#x, field %d, descriptor %d", b.Flags, b.Field, b.FD)
 				}
-				if b.Timestamp <= last.Timestamp || n > 0 && b.Sequence <= last.Sequence {
+				// vivid gives a number twice when it is late
+				if b.Timestamp <= last.Timestamp || n > 0 && b.Sequence < last.Sequence {
 					t.Fatalf("frame %d at %v after %d at %v", b.Sequence, b.Timestamp, last.Sequence, last.Timestamp)
 				}
 				if luma := q.Bytes(b.Index)[0]; luma < 150 {
