@@ -190,8 +190,10 @@ func (m *M2M) setRate(s *Settings) error {
 	switch {
 	case errors.Is(err, unix.ENOTTY):
 		m.log.Debug("the encoder takes no frame rate", "encoder", m.name)
-	case err != nil:
+	case errors.Is(err, unix.EINVAL):
 		return &Refused{"framerate", s.Rate.String(), "not this value: " + err.Error()}
+	case err != nil:
+		return fmt.Errorf("set the frame rate: %w", err)
 	case got.Num != 0 && got.Den != 0:
 		s.Rate = capture.Rate{Num: int(got.Den), Den: int(got.Num)}
 	}

@@ -291,3 +291,59 @@ func TestVirtAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations a frame", n)
 	}
 }
+
+// A change of the frame rate is followed: each unit gets its share of the bits.
+func TestVirtFollowsTheRate(t *testing.T) {
+	r := openM2MRig(t)
+	s := plain(640, 360)
+	s.Bitrate = 2_000_000
+	r.configure(v4l2.YU12, s)
+	r.move()
+	r.start()
+	for _, rate := range []capture.Rate{{Num: 30, Den: 1}, {Num: 10, Den: 1}, {Num: 30000, Den: 1001}} {
+		s.Rate = rate
+		if err := r.codec.Set(s); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.codec.Settings().Rate; got != rate {
+			t.Errorf("rate %s became %s", rate, got)
+		}
+		for range 15 {
+			r.see()
+		}
+		bytes := 0
+		for range 60 {
+			bytes += r.see().size
+		}
+		share := float64(s.Bitrate) / 8 / rate.Float()
+		if got := float64(bytes) / 60; got < share*0.8 || got > share*1.2 {
+			t.Errorf("at %s frames/s a unit has %.0f bytes, not %.0f", rate, got, share)
+		}
+	}
+}
+
+// A change that the driver refuses half-way leaves everything as it was.
+func TestVirtSetIsAllOrNothing(t *testing.T) {
+	r := newM2MRig(t)
+	f := capture.Format{FourCC: v4l2.YU12, Width: 640, Height: 360, Stride: 640, Size: 640 * 540, Buffers: 4}
+	old := plain(640, 360)
+	if _, err := r.codec.Configure(f, old); err != nil {
+		t.Fatal(err)
+	}
+	// let the codec believe in finer steps than the driver has
+	c := r.codec.controls[v4l2.CIDBitrate]
+	c.Step = 1
+	r.codec.controls[v4l2.CIDBitrate] = c
+	next := old
+	next.GOP, next.Rate, next.Bitrate = 7, capture.Rate{Num: 15, Den: 1}, 1_510_000
+	checkRefused(t, r.codec.Set(next), "bitrate", "the driver made it")
+	if got := r.codec.Settings(); got != old {
+		t.Errorf("in force: %+v", got)
+	}
+	if got, err := r.codec.dev.FrameInterval(v4l2.VideoOutputMPlane); err != nil || got != (v4l2.Fraction{Num: 1, Den: 30}) {
+		t.Errorf("frame interval %v, %v", got, err)
+	}
+	if got, err := r.codec.dev.Control(v4l2.CIDGOPSize); err != nil || got != int64(old.GOP) {
+		t.Errorf("GOP %d, %v", got, err)
+	}
+}
