@@ -1,0 +1,72 @@
+package rtspd
+
+import (
+	"io"
+	"testing"
+)
+
+// Publishing allocates nothing once running, whoever watches.
+func TestPublishAllocatesNothing(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		udp, tcp int
+	}{{"nobody", 0, 0}, {"by UDP", 3, 0}, {"interleaved", 0, 3}, {"both", 2, 2}} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t)
+			for range c.udp {
+				l.dial().setupUDP().play()
+			}
+			var outboxes []*outbox
+			for range c.tcp {
+				client := l.dial().setupTCP()
+				client.play()
+				outboxes = append(outboxes, l.srv.session(client.session).viewer.Load().conn.out)
+				go func() { _, _ = io.Copy(io.Discard, client.nc) }()
+			}
+			units := []*fakeUnit{l.unit(true, 40_000), l.unit(false, 40_000), l.unit(false, 900, 900)}
+			publish := func() {
+				for _, u := range units {
+					u.releases.Store(0)
+					u.at = monotonic()
+					l.stream.Publish(u)
+				}
+				for _, o := range outboxes { // so that none is behind
+					await(t, "all is sent", o.drained)
+				}
+			}
+			for range 20 {
+				publish()
+			}
+			before := l.stream.Stats()
+			if n := testing.AllocsPerRun(50, publish); n > 0 {
+				t.Errorf("%v allocations for %d units", n, len(units))
+			}
+			if after := l.stream.Stats(); after.Units-before.Units != 3*51 || after.Skips != before.Skips {
+				t.Errorf("%+v after %+v", after, before)
+			}
+		})
+	}
+}
+
+func BenchmarkPublish(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		setup func(*client) *client
+	}{{"udp", (*client).setupUDP}, {"tcp", (*client).setupTCP}} {
+		b.Run(c.name, func(b *testing.B) {
+			l := newLab(b)
+			for range 10 {
+				client := c.setup(l.dial())
+				client.play()
+				go func() { _, _ = io.Copy(io.Discard, client.nc) }()
+			}
+			u := l.unit(false, 40_000)
+			b.ReportAllocs()
+			for b.Loop() {
+				u.releases.Store(0)
+				u.at = monotonic()
+				l.stream.Publish(u)
+			}
+		})
+	}
+}
