@@ -42,6 +42,8 @@ type Codec interface {
 	Stop(context.Context) error
 	// Close gives the device back. The codec is stopped.
 	Close() error
+	// Settings are those in force, after the driver's rounding.
+	Settings() Settings
 	// Counters tells what it did since it was opened.
 	Counters() Counters
 }

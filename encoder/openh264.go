@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,6 +69,9 @@ func (o *OpenH264) Imports() []v4l2.FourCC { return []v4l2.FourCC{v4l2.YU12, v4l
 // Converts lists everything that a converter reads.
 func (o *OpenH264) Converts() []v4l2.FourCC { return convertible()[2:] }
 
+// lowestBitrate is in bit/s; below, the library's rate control gives up.
+const lowestBitrate = 25_000
+
 // Check refuses what the library cannot do.
 func (o *OpenH264) Check(s Settings) error {
 	if err := s.Validate(); err != nil {
@@ -75,6 +79,9 @@ func (o *OpenH264) Check(s Settings) error {
 	}
 	if s.Width < 16 || s.Height < 16 || s.Width > 3840 || s.Height > 3840 {
 		return &Refused{"resolution", fmt.Sprintf("%dx%d", s.Width, s.Height), "16 to 3840 pixels each way"}
+	}
+	if s.Bitrate < lowestBitrate {
+		return &Refused{"bitrate", strconv.Itoa(s.Bitrate), fmt.Sprintf("%d or more", lowestBitrate)}
 	}
 	if f := s.Rate.Float(); f < 1 || f > 60 {
 		return &Refused{"framerate", s.Rate.String(), "1 to 60"}

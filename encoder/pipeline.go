@@ -229,12 +229,14 @@ func (p *Pipeline) configure(choice capture.Choice, s *Settings) (Codec, capture
 		s.Rate = format.Rate
 	}
 	layout, err := codec.Configure(format, *s)
-	if err != nil || format.Stride == layout.Stride || format.FourCC == v4l2.H264 {
-		return codec, format, err
+	if err == nil && format.Stride != layout.Stride && codec != p.cfg.Passing {
+		choice.Stride = layout.Stride
+		if format, err = p.cfg.Source.Configure(choice); err == nil {
+			_, err = codec.Configure(format, *s)
+		}
 	}
-	choice.Stride = layout.Stride
-	if format, err = p.cfg.Source.Configure(choice); err == nil {
-		_, err = codec.Configure(format, *s)
+	if err == nil && codec != p.cfg.Passing {
+		*s = codec.Settings()
 	}
 	return codec, format, err
 }

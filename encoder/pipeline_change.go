@@ -153,6 +153,7 @@ func (p *Pipeline) applyRunning(old, next Settings) (done bool, err error) {
 		}
 		return true, err
 	}
+	next = codec.Settings()
 	p.mu.Lock()
 	p.settings, p.format.Rate = next, given
 	p.thin.set(given, next.Rate)

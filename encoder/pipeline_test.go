@@ -238,6 +238,12 @@ func (c *fakeCodec) Counters() Counters {
 	return c.n
 }
 
+func (c *fakeCodec) Settings() Settings {
+	s, _ := c.inForce()
+	s.Bitrate -= s.Bitrate % 25000
+	return s
+}
+
 func (c *fakeCodec) inForce() (s Settings, began int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -314,11 +320,11 @@ func (r *rig) set(changes ...string) error {
 
 func TestPipelineChangesRunningCodec(t *testing.T) {
 	r := newRig(t)
-	if err := r.set("bitrate=3000000", "gop=25", "framerate=25", "brightness=42", "power_line=60 Hz"); err != nil {
+	if err := r.set("bitrate=3012345", "gop=25", "framerate=25", "brightness=42", "power_line=60 Hz"); err != nil {
 		t.Fatal(err)
 	}
 	s, began := r.codec.inForce()
-	if s.Bitrate != 3_000_000 || s.GOP != 25 || s.Rate.String() != "25" || began != 1 {
+	if s.Bitrate != 3_012_345 || s.GOP != 25 || s.Rate.String() != "25" || began != 1 {
 		t.Errorf("the codec has %+v and began %d times, want once", s, began)
 	}
 	for name, want := range map[string]string{
@@ -403,7 +409,9 @@ func TestPipelineGoesBackWhenTheDriverRefuses(t *testing.T) {
 	if got, _ := r.Get("brightness"); got != "10" {
 		t.Errorf("brightness is %s, not 10 as before", got)
 	}
+	r.mu.Lock()
 	n := len(r.times)
+	r.mu.Unlock()
 	r.wait(t, func() bool { return len(r.times) > n+5 && r.width == 640 })
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -193,27 +192,6 @@ func (v *viewer) lastStep() time.Duration {
 		}
 	}
 	return 0
-}
-
-// checkBitrate wants the sent rate within part of want, in bit/s by the RTP
-// clock, over the units after the ones to skip.
-func (v *viewer) checkBitrate(want int, part float64, skip, over int) {
-	v.t.Helper()
-	v.units(skip)
-	from, _ := v.count()
-	v.units(over)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	bits := 0
-	for _, n := range v.sizes[from:] {
-		bits += 8 * (n - 12)
-	}
-	took := time.Duration(v.packets[len(v.packets)-1].Timestamp-v.packets[from].Timestamp) * time.Second / 90000
-	got := float64(bits) / took.Seconds()
-	v.t.Logf("bit rate %s: %.0f bit/s over %v", strconv.Itoa(want), got, took)
-	if got < float64(want)*(1-part) || got > float64(want)*(1+part) {
-		v.t.Errorf("%.0f bit/s, want %d within %.0f %%", got, want, part*100)
-	}
 }
 
 func TestReports(t *testing.T) {

@@ -242,16 +242,6 @@ func naluType(payload []byte) byte {
 	return t
 }
 
-// count is the number of packets so far, and their bytes.
-func (v *viewer) count() (packets, bytes int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, n := range v.sizes {
-		bytes += n
-	}
-	return len(v.packets), bytes
-}
-
 // waitFor waits until the condition holds.
 func waitFor(t testing.TB, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
