@@ -46,7 +46,7 @@ func (n Notifier) send(state string) error {
 	if err != nil {
 		return fmt.Errorf("notify the service manager: %w", err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	if _, err := c.Write([]byte(state)); err != nil {
 		return fmt.Errorf("notify the service manager: %w", err)
 	}

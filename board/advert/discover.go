@@ -45,7 +45,7 @@ func Discover(ctx context.Context, timeout time.Duration) ([]Camera, error) {
 	found := collect(limited, askers, heard)
 	cancel()
 	for _, a := range askers {
-		a.conn.Close()
+		_ = a.conn.Close()
 	}
 	for range askers {
 		<-ended
@@ -136,7 +136,7 @@ func openAsker4(ifi net.Interface) (*asker, error) {
 		}
 		p := ipv4.NewPacketConn(conn)
 		if err := errors.Join(p.SetMulticastInterface(&ifi), p.SetMulticastTTL(hops)); err != nil {
-			conn.Close()
+			_ = conn.Close()
 			return nil, err
 		}
 		return &asker{conn, ifi.Name, &net.UDPAddr{IP: net.ParseIP(group4), Port: mdnsPort}}, nil
@@ -151,7 +151,7 @@ func openAsker6(ifi net.Interface) (*asker, error) {
 	}
 	p := ipv6.NewPacketConn(conn)
 	if err := errors.Join(p.SetMulticastInterface(&ifi), p.SetMulticastHopLimit(hops)); err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, err
 	}
 	return &asker{conn, ifi.Name, &net.UDPAddr{IP: net.ParseIP(group6), Port: mdnsPort, Zone: ifi.Name}}, nil
@@ -164,8 +164,8 @@ func (a *asker) ask(qs []dns.Question) {
 	if err != nil {
 		return
 	}
-	a.conn.SetWriteDeadline(time.Now().Add(askFirst))
-	a.conn.WriteTo(wire, a.group)
+	_ = a.conn.SetWriteDeadline(time.Now().Add(askFirst))
+	_, _ = a.conn.WriteTo(wire, a.group)
 }
 
 // read hands answers over until the socket is closed.

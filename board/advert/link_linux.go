@@ -186,10 +186,10 @@ func (l *link) end(farewell bool) {
 		l.send(goodbye(l.responder.zone.owned()))
 	}
 	if l.server != nil {
-		l.server.Shutdown()
+		_ = l.server.Shutdown()
 	}
 	for _, s := range l.sockets {
-		s.conn.Close()
+		_ = s.conn.Close()
 	}
 	l.readers.Wait()
 }

@@ -24,7 +24,7 @@ func openServer(ifi net.Interface, z mdns.Zone, logger *slog.Logger) (*mdns.Serv
 		return nil, fmt.Errorf("answer on %s: %w", ifi.Name, err)
 	}
 	if err := pin(ifi.Name); err != nil {
-		server.Shutdown()
+		_ = server.Shutdown()
 		return nil, fmt.Errorf("answer on %s: %w", ifi.Name, err)
 	}
 	return server, nil
@@ -53,8 +53,8 @@ func pin(ifname string) error {
 			return fmt.Errorf("bind socket to %s: %w", ifname, err)
 		}
 		// Either one fails on a socket of the other family.
-		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TTL, hops)
-		unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, hops)
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_TTL, hops)
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, hops)
 		pinned++
 	}
 	if pinned == 0 {

@@ -69,7 +69,7 @@ func openSocket(family int, group netip.Addr, bind unix.Sockaddr, setup func(fd 
 }
 
 func (s *socket) send(message []byte) error {
-	s.conn.SetWriteDeadline(time.Now().Add(sendLimit))
+	_ = s.conn.SetWriteDeadline(time.Now().Add(sendLimit))
 	_, err := s.conn.WriteToUDPAddrPort(message, s.group)
 	return err
 }

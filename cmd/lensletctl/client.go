@@ -52,9 +52,9 @@ func (c *client) do(ctx context.Context, method string, ps []wire.Parameter, lim
 	req.Header.Set("CSeq", strconv.Itoa(c.cseq))
 	req.Header.Set("User-Agent", "lensletctl")
 	req.Header.Set("Content-Type", parametersType)
-	c.conn.SetDeadline(time.Now().Add(limit))
+	_ = c.conn.SetDeadline(time.Now().Add(limit)) // a closed connection says so when it is used
 	// In this order, or the deadline would undo the end of ctx.
-	stop := context.AfterFunc(ctx, func() { c.conn.SetDeadline(time.Unix(1, 0)) })
+	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	_, err := c.conn.Write(req.Append(nil))
 	var res *wire.Response

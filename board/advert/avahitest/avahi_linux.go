@@ -49,7 +49,7 @@ func (h *Host) StartAvahi(t testing.TB, hostname string) *Avahi {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	a := &Avahi{host: h, bus: "unix:path=" + filepath.Join(dir, "bus")}
 	write(t, filepath.Join(dir, "bus.conf"), fmt.Sprintf(busConfig, a.bus))
 	write(t, filepath.Join(dir, "avahi.conf"), fmt.Sprintf(daemonConfig, hostname))

@@ -135,7 +135,7 @@ func Start(t testing.TB, cmd *exec.Cmd) {
 		t.Fatalf("start %v: %v", cmd.Args, err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Kill() // fails if it has been waited for, which is as good
-		cmd.Wait()
+		_ = cmd.Process.Kill() // fails if it has been waited for, which is as good
+		_ = cmd.Wait()
 	})
 }
