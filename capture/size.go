@@ -43,7 +43,9 @@ func atMost(v, lowest, highest, step int) (int, bool) {
 // A size in pixels.
 type size struct{ w, h int }
 
-func (s size) area() int      { return s.w * s.h }
+func (s size) area() int { return s.w * s.h }
+
+// String is the size as people write it.
 func (s size) String() string { return fmt.Sprintf("%dx%d", s.w, s.h) }
 
 // usualSize is what a wish for any size gets: 1280x720, else the greatest size

@@ -28,6 +28,7 @@ type NameError struct {
 	Err  error
 }
 
+// Error gives the reason and the name.
 func (e *NameError) Error() string { return fmt.Sprintf("%v: %s", e.Err, e.Name) }
 
 // Unwrap gives the reason.

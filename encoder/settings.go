@@ -55,6 +55,7 @@ type Refused struct {
 	Accepts string // in words: "25000 to 25000000 in steps of 25000"
 }
 
+// Error is one sentence for an owner.
 func (e *Refused) Error() string {
 	return fmt.Sprintf("%s %s is not possible here; accepted: %s", e.Name, e.Value, e.Accepts)
 }

@@ -29,6 +29,7 @@ Bit rates may be written 500k, 2M or 1.5M; resolutions 360p (640x360), 480p
 // A usageError is what is wrong with the command line, in one sentence.
 type usageError string
 
+// Error is the sentence.
 func (e usageError) Error() string { return string(e) }
 
 func badUsage(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }

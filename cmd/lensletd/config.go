@@ -26,7 +26,8 @@ type config struct {
 	Log     string         `toml:"log"`     // debug, info, warn or error
 	Set     map[string]any `toml:"set"`     // parameters to begin with
 
-	set []encoder.Parameter // Set in the file's order, then the flags' -set
+	set    []encoder.Parameter // Set in the file's order, then the flags' -set
+	places map[string]string   // FILE:LINE of each parameter that the file sets
 }
 
 func defaults() config {
@@ -54,6 +55,7 @@ func (c *config) load(file string) error {
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		return usagef("%s:%d: there is no setting %q", file, lineOf(string(text), unknown[0]), unknown[0])
 	}
+	c.places = map[string]string{}
 	for _, key := range meta.Keys() {
 		if len(key) == 2 && key[0] == "set" {
 			value, err := parameterText(c.Set[key[1]])
@@ -61,6 +63,7 @@ func (c *config) load(file string) error {
 				return usagef("%s:%d: %s: %v", file, lineOf(string(text), key), key[1], err)
 			}
 			c.set = append(c.set, encoder.Parameter{Name: key[1], Value: value})
+			c.places[key[1]] = fmt.Sprintf("%s:%d", file, lineOf(string(text), key))
 		}
 	}
 	if err := c.validate(); err != nil {
@@ -73,6 +76,25 @@ func (c *config) load(file string) error {
 func (c *config) located(file, text string, err error) error {
 	name, _, _ := strings.Cut(err.Error(), " ")
 	return usagef("%s:%d: %v", file, lineOf(text, toml.Key{name}), err)
+}
+
+// refused is a mistake in the parameters to begin with; those of the file get
+// their line.
+func (c *config) refused(err error) error {
+	var lines []string
+	for _, e := range flattened(err) {
+		text := e.Error()
+		var named *encoder.NameError
+		var refused *encoder.Refused
+		switch {
+		case errors.As(e, &named) && c.places[named.Name] != "":
+			text = c.places[named.Name] + ": " + text
+		case errors.As(e, &refused) && c.places[refused.Name] != "":
+			text = c.places[refused.Name] + ": " + text
+		}
+		lines = append(lines, text)
+	}
+	return usagef("%s", strings.Join(lines, "; "))
 }
 
 // parameterText writes a value as SET_PARAMETER has it.
@@ -99,8 +121,8 @@ func lineOf(text string, key toml.Key) int {
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if name, ok := strings.CutPrefix(line, "["); ok {
-			table = strings.TrimRight(name, "] ") + "."
-			if strings.TrimSuffix(table, ".") == key.String() {
+			name, _, _ = strings.Cut(name, "]")
+			if table = name + "."; name == key.String() {
 				return i + 1
 			}
 			continue
@@ -148,8 +170,4 @@ func (c *config) validate() error {
 func isPort(s string) bool {
 	n, err := strconv.Atoi(s)
 	return err == nil && n >= 0 && n <= 65535
-}
-
-func (c *config) String() string {
-	return fmt.Sprintf("listen %s, source %s, encoder %s", c.Listen, c.Source, c.Encoder)
 }

@@ -12,6 +12,7 @@ import (
 // A usageError is a mistake in the flags or in the configuration file.
 type usageError struct{ text string }
 
+// Error is one sentence.
 func (e *usageError) Error() string { return e.text }
 
 func usagef(format string, args ...any) error {
@@ -87,6 +88,9 @@ func (c *config) override(given config) {
 		if *f.from != "" {
 			*f.to = *f.from
 		}
+	}
+	for _, p := range given.set {
+		delete(c.places, p.Name) // the flag's word counts
 	}
 	c.set = append(c.set, given.set...)
 }

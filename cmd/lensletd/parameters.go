@@ -109,7 +109,6 @@ func (p *parameters) rename(name string) (undo func(), err error) {
 
 // value is one that the pipeline does not know; false: it is none of them.
 func (r *reading) value(name string) (string, bool) {
-	n := func(v uint64) (string, bool) { return strconv.FormatUint(v, 10), true }
 	switch name {
 	case "name":
 		if r.p.advert == nil {
@@ -120,28 +119,26 @@ func (r *reading) value(name string) (string, bool) {
 		return r.p.pipeline.Encoder(), true
 	case "camera":
 		return r.p.pipeline.Camera(), true
-	case "viewers":
-		return n(uint64(r.stats.Viewers))
-	case "frames_captured":
-		return n(r.count.Captured)
-	case "frames_encoded":
-		return n(r.count.Encoded)
-	case "frames_dropped":
-		return n(r.count.Dropped)
-	case "frames_imported":
-		return n(r.count.Imported)
-	case "frames_copied":
-		return n(r.count.Copied)
-	case "packets_sent":
-		return n(r.stats.Packets)
-	case "bytes_sent":
-		return n(r.stats.Bytes)
-	case "packets_received":
-		return n(r.stats.Received)
-	case "packets_lost":
-		return n(r.stats.Lost)
+	}
+	if n, ok := r.counters()[name]; ok {
+		return strconv.FormatUint(n, 10), true
 	}
 	return r.measure(name)
+}
+
+func (r *reading) counters() map[string]uint64 {
+	return map[string]uint64{
+		"viewers":          uint64(r.stats.Viewers),
+		"frames_captured":  r.count.Captured,
+		"frames_encoded":   r.count.Encoded,
+		"frames_dropped":   r.count.Dropped,
+		"frames_imported":  r.count.Imported,
+		"frames_copied":    r.count.Copied,
+		"packets_sent":     r.stats.Packets,
+		"bytes_sent":       r.stats.Bytes,
+		"packets_received": r.stats.Received,
+		"packets_lost":     r.stats.Lost,
+	}
 }
 
 // unknown is the value of what the board cannot tell, or not yet.

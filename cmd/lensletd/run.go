@@ -160,7 +160,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	d.pipeline = encoder.NewPipeline(cfg)
 	d.beat = newHeartbeat(systemd.NewNotifier(os.Getenv), d.announce, d.log)
 	if err := d.pipeline.Preset(d.set); err != nil {
-		return nil, errors.Join(usagef("%v", err), d.pipeline.Close())
+		return nil, errors.Join(d.refused(err), d.pipeline.Close())
 	}
 	return &parameters{pipeline: d.pipeline, started: time.Now()}, nil
 }

@@ -124,6 +124,8 @@ func TestMain_exitCodes(t *testing.T) {
 		{file: "name = \"x\"\nlisten = 5\n", code: 2, says: "lenslet.toml:2: "},
 		{file: "\n\nsource = \"radio\"\n", code: 2, says: "lenslet.toml:3: source"},
 		{file: "[set]\nbitrate = [1]\n", code: 2, says: "lenslet.toml:2: bitrate"},
+		{file: "source = \"pattern\"\n[set]\nbitrate = \"lots\"\n", code: 2, says: "lenslet.toml:3: bitrate lots"},
+		{file: "source = \"pattern\"\n[set]\ngop = 5\ncolour = 1\n", code: 2, says: "lenslet.toml:4: unknown parameter: colour"},
 		{file: "name = \"unfinished\n", code: 2, says: "lenslet.toml:1: "},
 		{args: []string{"-source", "/dev/nowhere"}, code: 1, says: "/dev/nowhere"},
 		{args: []string{"-source", "file:/nowhere.264"}, code: 1, says: "nowhere.264"},
@@ -134,16 +136,20 @@ func TestMain_exitCodes(t *testing.T) {
 		if c.file != "" {
 			args = append(args, "-config", write(c.file))
 		}
-		out, err := exec.Command(bin, args...).CombinedOutput()
-		code := 0
-		if exit, ok := err.(*exec.ExitError); ok {
-			code = exit.ExitCode()
-		}
-		if code != c.code || !strings.Contains(string(out), c.says) {
+		code, out := exitOf(bin, args...)
+		if code != c.code || !strings.Contains(out, c.says) {
 			t.Errorf("%v %q: exit %d, want %d and %q:\n%s", c.args, c.file, code, c.code, c.says, out)
 		}
-		if c.code != 0 && strings.Count(string(out), "lensletd: ") != 1 {
+		if c.code != 0 && strings.Count(out, "lensletd: ") != 1 {
 			t.Errorf("%v: not one sentence:\n%s", c.args, out)
 		}
 	}
+}
+
+func exitOf(bin string, args ...string) (code int, output string) {
+	b, err := exec.Command(bin, args...).CombinedOutput()
+	if exit, ok := err.(*exec.ExitError); ok {
+		code = exit.ExitCode()
+	}
+	return code, string(b)
 }

@@ -161,6 +161,27 @@ const hdmi = "num_inputs=1 input_types=3"
 
 const slowHDMI = "v4l2-ctl -d0 --set-dv-bt-timings index=5 >/dev/null && " // 720p24
 
+// TestBoardGivesDevicesBack: ended by SIGTERM after ever longer times, lensletd
+// is gone within two seconds, and the next one finds camera and encoder free.
+func TestBoardGivesDevicesBack(t *testing.T) {
+	g := boot(t, "", "", `
+for after in 0.05 0.1 0.2 0.4 0.8 1.6 3.2; do
+	./lensletd -set resolution=320x180 -set framerate=10 >/dev/null 2>log & p=$!
+	sleep $after
+	kill -TERM $p
+	( sleep 2; kill -KILL $p 2>/dev/null ) & k=$!
+	wait $p; rc=$?
+	kill $k 2>/dev/null
+	echo "after $after: exit $rc"
+	[ $rc = 0 ] || [ $rc = 143 ] || { cat log; echo BAD; }
+done
+exec ./lensletd -set resolution=320x180 -set framerate=10`)
+	if out := g.out.String(); strings.Contains(out, "BAD") || strings.Count(out, "exit 0") < 3 {
+		t.Errorf("not stopped as it should:\n%s", out)
+	}
+	decode(t, guestURL, "tcp", "-frames:v", "10")
+}
+
 func TestBoardFollowsBitrate(t *testing.T) {
 	boot(t, "", "", "exec ./lensletd -set resolution=640x360 -set framerate=15 -set bitrate=4000000 -set horizontal_movement=6")
 	v := dialViewer(t, guestURL)

@@ -101,12 +101,14 @@ type output struct {
 	buf bytes.Buffer
 }
 
+// Write adds to the output.
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.buf.Write(p)
 }
 
+// String is all that was written so far.
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
