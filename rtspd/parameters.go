@@ -24,6 +24,7 @@ type ParameterError struct {
 	Lines  []wire.Parameter
 }
 
+// Error lists the names.
 func (e *ParameterError) Error() string {
 	names := make([]string, len(e.Lines))
 	for i, l := range e.Lines {

@@ -11,6 +11,7 @@ const (
 	statePlaying
 )
 
+// String is the state in a sentence: "the session is ready".
 func (s state) String() string {
 	return [...]string{"init", "ready", "playing"}[s]
 }
