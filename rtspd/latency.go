@@ -23,7 +23,7 @@ func (l *latencies) add(now, captured time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.samples[l.next%latencySamples].at = now
-	l.samples[l.next%latencySamples].took = now - captured
+	l.samples[l.next%latencySamples].took = max(0, now-captured) // a driver may stamp when the exposure will end
 	l.next++
 }
 
