@@ -97,6 +97,28 @@ func TestJoinersShareOneKeyFrame(t *testing.T) {
 	}
 }
 
+// PLAY is answered by the publisher or by who gives up waiting, never by both.
+func TestAbandon(t *testing.T) {
+	s := NewStream(StreamConfig{})
+	v, begun := &viewer{}, 0
+	s.join(v, func(uint16, uint32) { begun++ })
+	if !s.abandon(v) || s.abandon(v) {
+		t.Error("taken back twice, or not at all")
+	}
+	if v.start(1, 2); begun != 0 || v.waiting || v.firstSeq != 1 {
+		t.Errorf("called %d times after it was taken back: %+v", begun, v)
+	}
+	s.join(v, func(uint16, uint32) { begun++ })
+	v.start(3, 4)
+	v.start(5, 6)
+	if s.abandon(v) || begun != 1 {
+		t.Errorf("called %d times, and taken back afterwards", begun)
+	}
+	if len(s.viewers) != 1 {
+		t.Errorf("%d viewers", len(s.viewers))
+	}
+}
+
 // keyFrameShare to the nanosecond.
 func TestKeyFramesAreAskedForAtIntervals(t *testing.T) {
 	var asked int

@@ -61,8 +61,13 @@ func TestSenderReports(t *testing.T) {
 		l := newLab(t)
 		c := setup(l.dial())
 		c.play()
+		l.stream.mu.Lock()
+		if l.stream.viewers[0].reported == 0 {
+			t.Error("no report with the first unit")
+		}
+		l.stream.mu.Unlock()
 		c.receive(1)
-		first, cname := c.senderReport() // at once, with the first unit
+		first, cname := c.senderReport()
 		if first.SSRC != c.media.ssrc || int(first.PacketCount) != c.media.packets || int(first.OctetCount) != c.media.octets {
 			t.Errorf("%+v after %d packets of %d bytes", first, c.media.packets, c.media.octets)
 		}

@@ -1,7 +1,9 @@
 package rtspd
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"testing"
@@ -262,8 +264,8 @@ func TestGarbage(t *testing.T) {
 				c.must(200, "OPTIONS", "*", nil, "")
 				return
 			}
-			if _, _, err := c.read(); err == nil {
-				t.Error("a second answer")
+			if _, _, err := c.read(); !errors.Is(err, io.EOF) { // a reset might take the answer away
+				t.Errorf("after the answer: %v", err)
 			}
 		})
 	}
