@@ -201,7 +201,9 @@ func (l *lab) cleanup() {
 	if n := len(l.srv.sessions) + len(l.srv.byRTCP) + len(l.srv.conns) + len(l.stream.viewers); n != 0 {
 		l.t.Errorf("%d sessions, connections or viewers are left", n)
 	}
-	goleak.VerifyNone(l.t)
+	if _, is := l.t.(*testing.B); !is { // benchmarks have goroutines of their own
+		goleak.VerifyNone(l.t)
+	}
 }
 
 // publish publishes a unit with slices of the given sizes, in front of them the

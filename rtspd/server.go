@@ -101,7 +101,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, all *sync.WaitGroup
 	for {
 		nc, err := l.Accept()
 		switch {
-		case ctx.Err() != nil:
+		case err != nil && ctx.Err() != nil:
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("listener %s: %w", l.Addr(), err)

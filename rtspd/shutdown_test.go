@@ -159,6 +159,50 @@ func TestRequestsDuringShutdown(t *testing.T) {
 	c.ended()
 }
 
+// A lateListener accepts one more connection when it is closed.
+type lateListener struct {
+	net.Listener
+	closed chan struct{} // closed by Close
+	last   net.Conn
+}
+
+func (l *lateListener) Close() error {
+	close(l.closed)
+	return l.Listener.Close()
+}
+
+func (l *lateListener) Accept() (net.Conn, error) {
+	<-l.closed
+	if nc := l.last; nc != nil {
+		l.last = nil
+		return nc, nil
+	}
+	return nil, net.ErrClosed
+}
+
+// A connection that arrives with the shutdown is closed.
+func TestConnectionDuringShutdown(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	srv, err := NewServer(Config{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, far := net.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := srv.Serve(ctx, &lateListener{listener, make(chan struct{}), near}); err != nil {
+		t.Error(err)
+	}
+	_ = far.SetReadDeadline(time.Now().Add(patience))
+	if _, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection is open: %v", err)
+	}
+}
+
 // A signal that ends the context (signal.NotifyContext gives it a cause) is no
 // error.
 func TestServeEndedByASignal(t *testing.T) {
