@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 )
@@ -105,10 +106,13 @@ func TestStalledViewerIsCutOff(t *testing.T) {
 	l := newLab(t, func(c *Config, _ *StreamConfig) { c.StallTimeout = 100 * time.Millisecond })
 	udp := l.dial().setupUDP()
 	udp.play()
-	l.stall()
-	await(t, "the viewer is gone", func() bool { n, _ := l.viewers(); return n == 1 && len(l.sessions()) == 1 })
-	l.publish(true, 1000)
-	udp.media.gaps = true // the socket of a test may overflow
+	c := l.dial().setupTCP()
+	c.play() // and reads nothing
+	await(t, "the viewer is gone", func() bool {
+		l.publish(true, 60_000)
+		return slices.Equal(l.sessions(), []string{udp.session})
+	})
+	await(t, "only the other one plays", func() bool { n, _ := l.viewers(); return n == 1 })
 }
 
 // What waits for slow viewers is bounded, however many units are published.
