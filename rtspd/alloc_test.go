@@ -20,7 +20,7 @@ func TestPublishAllocatesNothing(t *testing.T) {
 			for range c.tcp {
 				client := l.dial().setupTCP()
 				client.play()
-				outboxes = append(outboxes, l.srv.session(client.session).viewer.Load().conn.out)
+				outboxes = append(outboxes, l.srv.session(client.session).viewer.Load().out)
 				go func() { _, _ = io.Copy(io.Discard, client.nc) }()
 			}
 			units := []*fakeUnit{l.unit(true, 40_000), l.unit(false, 40_000), l.unit(false, 900, 900)}

@@ -31,8 +31,8 @@ func (s *Stream) reportTo(v *viewer, now time.Duration, wall time.Time) {
 
 // rtcp sends an RTCP packet to a viewer, and waits for nobody: the lock is held.
 func (s *Stream) rtcp(v *viewer, packet []byte) {
-	if v.conn != nil {
-		v.conn.out.send(wire.Interleaved{Channel: v.rtcpChannel, Payload: packet}.Append(nil))
+	if v.out != nil {
+		v.out.send(wire.Interleaved{Channel: v.rtcpChannel, Payload: packet}.Append(nil))
 		return
 	}
 	s.control.Plan([]rtp.Packet{{Header: packet}})

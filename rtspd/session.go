@@ -28,8 +28,8 @@ func (s *session) touch() { s.seen.Store(int64(monotonic())) }
 // interleaved session that the viewer's side took bytes.
 func (s *session) silent(now time.Duration) time.Duration {
 	seen := time.Duration(s.seen.Load())
-	if v := s.viewer.Load(); v != nil && v.conn != nil {
-		seen = max(seen, v.conn.out.lastProgress())
+	if v := s.viewer.Load(); v != nil && v.out != nil {
+		seen = max(seen, v.out.lastProgress())
 	}
 	return now - seen
 }

@@ -111,7 +111,7 @@ func (c *conn) interleave(ses *session, t *wire.Transport) *viewer {
 		Profile: t.Profile, Lower: t.Lower, Unicast: true,
 		Interleaved: wire.PortRange{First: first, Last: first + 1, OK: true},
 	}
-	return &viewer{conn: c, rtpChannel: byte(first), rtcpChannel: byte(first + 1)}
+	return &viewer{conn: c, out: c.out, rtpChannel: byte(first), rtcpChannel: byte(first + 1)}
 }
 
 // channels finds two that no other session of this connection uses, the first

@@ -38,7 +38,7 @@ func TestSlowViewer(t *testing.T) {
 	fast.play()
 	recorded := fast.record()
 	c := l.stall()
-	outbox := l.srv.session(c.session).viewer.Load().conn.out
+	outbox := l.srv.session(c.session).viewer.Load().out
 	outbox.mu.Lock()
 	if outbox.bytes > 100_000 {
 		t.Errorf("%d bytes wait though the units were dropped", outbox.bytes)
@@ -121,7 +121,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	var slow []*outbox
 	for range 3 {
 		c := l.stall()
-		slow = append(slow, l.srv.session(c.session).viewer.Load().conn.out)
+		slow = append(slow, l.srv.session(c.session).viewer.Load().out)
 	}
 	for range 100 {
 		l.publish(true, 200_000)

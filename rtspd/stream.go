@@ -181,7 +181,7 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 	if v.waiting && !b.key {
 		return false
 	}
-	if v.conn != nil && !v.conn.out.ready(b.framedLen(), b.captured) {
+	if v.out != nil && !v.out.ready(b.framedLen(), b.captured) {
 		if !v.waiting {
 			v.waiting = true
 			s.sent.Skips++
@@ -193,8 +193,8 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 		v.start(b.seq, b.rtptime)
 	}
 	n, octets := len(b.packets), b.octets
-	if v.conn != nil {
-		v.conn.out.sendUnit(s.framedFor(v.rtpChannel, b))
+	if v.out != nil {
+		v.out.sendUnit(s.framedFor(v.rtpChannel, b))
 	} else if sent, _ := s.sender.Send(v.rtpTo); sent < n { // an error is one of this viewer's, and counted here
 		s.sent.Refused += uint64(n - sent)
 		n, octets = sent, octets*sent/n

@@ -13,7 +13,8 @@ import (
 type viewer struct {
 	rtpTo, rtcpTo *udp.Destination // by UDP
 
-	conn                    *conn // interleaved: the connection; nil: by UDP
+	out                     *outbox // interleaved: of the connection; nil: by UDP
+	conn                    *conn   // interleaved, and the connection was made to this server
 	rtpChannel, rtcpChannel byte
 
 	waiting  bool                             // for a key frame
@@ -51,12 +52,12 @@ func (v *viewer) start(seq uint16, rtptime uint32) {
 // connection is still stuck does not: asking for it would cost all others
 // bandwidth.
 func (v *viewer) wants() bool {
-	return v.waiting && (v.conn == nil || v.conn.out.drained())
+	return v.waiting && (v.out == nil || v.out.drained())
 }
 
 // transport is its name for the log.
 func (v *viewer) transport() string {
-	if v.conn != nil {
+	if v.out != nil {
 		return "tcp"
 	}
 	return "udp"
