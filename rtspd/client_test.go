@@ -18,8 +18,11 @@ import (
 // headers of a request: name, value, name, value.
 type headers []string
 
-// A response is what came back, taken apart without the code under test.
+// A response is what came back, taken apart without the code under test: an
+// answer, or a request of the server.
 type response struct {
+	method string // of a request, with its
+	url    string
 	status int
 	cseq   string
 	header map[string]string // by lower-case name
@@ -42,7 +45,8 @@ type client struct {
 	session string
 	setUp   response // the answer to SETUP
 	tcp     bool
-	frames  []frame // interleaved, read and not yet looked at
+	frames  []frame    // interleaved, read and not yet looked at
+	asked   []response // requests of the server, likewise
 	udp     [2]*net.UDPConn
 	media   receiver
 	reports [][]byte // RTCP received
@@ -115,7 +119,8 @@ func (c *client) must(status int, method, url string, h headers, body string) re
 	return r
 }
 
-// response reads up to the next answer; frames in front of it are kept.
+// response reads up to the next answer; frames and requests in front of it are
+// kept.
 func (c *client) response() response {
 	c.t.Helper()
 	for {
@@ -123,14 +128,17 @@ func (c *client) response() response {
 		switch {
 		case err != nil:
 			c.t.Fatalf("no answer: %v", err)
+		case r.method != "":
+			c.asked = append(c.asked, r)
 		case f == nil:
 			return r
+		default:
+			c.frames = append(c.frames, *f)
 		}
-		c.frames = append(c.frames, *f)
 	}
 }
 
-// read reads one message: an answer, or a frame.
+// read reads one message: an answer, a request or a frame.
 func (c *client) read() (response, *frame, error) {
 	_ = c.nc.SetReadDeadline(time.Now().Add(patience))
 	first, err := c.br.ReadByte()
@@ -158,7 +166,9 @@ func readResponse(br *bufio.Reader) (response, error) {
 		return r, err
 	}
 	if _, err := fmt.Sscanf(line, "RTSP/1.0 %d", &r.status); err != nil {
-		return r, fmt.Errorf("%q is no status line", line)
+		if n, _ := fmt.Sscanf(line, "%s %s RTSP/1.0\r\n", &r.method, &r.url); n < 2 {
+			return r, fmt.Errorf("%q is no first line", line)
+		}
 	}
 	for {
 		line, err := br.ReadString('\n')

@@ -26,6 +26,7 @@ type conn struct {
 	srv           *Server
 	nc            net.Conn
 	out           *outbox
+	asker         asker
 	remote, local netip.AddrPort
 	sessions      map[string]*session // set up here; serve's goroutine alone uses it
 	gone          chan struct{}       // closed by hangUp
@@ -78,6 +79,7 @@ func (c *conn) serve() {
 			c.srv.end(ses, "the connection ended", true)
 		}
 	}
+	c.asker.end()
 	c.hangUp()
 	until := time.Now().Add(lingerTime)
 	c.out.finish(until)
@@ -192,7 +194,9 @@ func (c *conn) handleAll(b []byte) ([]byte, error) {
 			c.handle(m)
 		case wire.Interleaved:
 			c.interleaved(m)
-		} // a response: nothing was asked
+		case *wire.Response:
+			c.asker.answered(m)
+		}
 	}
 	return b, nil
 }
@@ -209,6 +213,14 @@ func (c *conn) interleaved(m wire.Interleaved) {
 // refuse answers a message that is no request.
 func (c *conn) refuse(cseq string, status wire.Status, text string) {
 	c.respond(cseq, &wire.Response{Status: status, Body: []byte(text + "\r\n"), Header: wire.Header{{Name: "Content-Type", Value: "text/plain"}}})
+}
+
+// answer sends the answer to a request, with what every answer tells about it.
+func (c *conn) answer(r *request, res *wire.Response) {
+	if r.Header.Has("Supported") {
+		res.Header.Set("Supported", requestsTag)
+	}
+	c.respond(r.cseq, res)
 }
 
 // respond sends the answer to the request with that CSeq.

@@ -38,7 +38,7 @@ func (c *conn) handle(m *wire.Request) {
 		res = c.dispatch(r)
 	}
 	if res != nil { // PLAY may have answered already
-		c.respond(r.cseq, res)
+		c.answer(r, res)
 	}
 }
 
@@ -50,11 +50,12 @@ func (c *conn) check(r *request) *wire.Response {
 	if r.cseq == "" {
 		return plain(wire.BadRequest, "the request has no CSeq")
 	}
-	if tags := append(r.Header.Values("Require"), r.Header.Values("Proxy-Require")...); len(tags) > 0 {
-		res := plain(wire.OptionNotSupported, "no option is supported")
+	if tags := unsupported(r); len(tags) > 0 {
+		res := plain(wire.OptionNotSupported, "this server supports "+requestsTag+" only")
 		res.Header.Set("Unsupported", strings.Join(tags, ", "))
 		return res
 	}
+	c.hears(r)
 	if !known(r.Method) {
 		return plain(wire.NotImplemented, r.Method+" is not a method of RTSP that this server knows")
 	}
@@ -72,7 +73,14 @@ func (c *conn) check(r *request) *wire.Response {
 		return plain(wire.SessionNotFound, "there is no such session; it may have timed out")
 	}
 	r.session.touch()
+	r.session.carry(c)
 	return nil
+}
+
+// unsupported lists what the request needs and this server has not.
+func unsupported(r *request) []string {
+	needs := wire.List(strings.Join(append(r.Header.Values("Require"), r.Header.Values("Proxy-Require")...), ","))
+	return slices.DeleteFunc(needs, func(tag string) bool { return tag == requestsTag })
 }
 
 func known(method string) bool {
@@ -200,20 +208,31 @@ func (c *conn) getParameter(r *request) *wire.Response {
 	if refused != nil {
 		return refused
 	}
-	var asked []string
-	for _, p := range names {
-		if p.Name != "*" {
-			asked = append(asked, p.Name)
+	var values []wire.Parameter
+	names, switches := cutRequests(names)
+	if len(names) > 0 || len(switches) == 0 {
+		var err error
+		if values, err = r.stream.cfg.Parameters.Get(asked(names)); err != nil {
+			return parameterError(err)
 		}
 	}
-	values, err := r.stream.cfg.Parameters.Get(asked)
-	if err != nil {
-		return parameterError(err)
+	if len(switches) > 0 {
+		values = append(values, c.requests())
 	}
 	res := r.ok()
 	res.Header.Set("Content-Type", "text/parameters")
 	res.Body = wire.AppendParameters(nil, values)
 	return res
+}
+
+// asked are the names of a GET_PARAMETER: none stands for all.
+func asked(ps []wire.Parameter) (names []string) {
+	for _, p := range ps {
+		if p.Name != "*" {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 // setLimit bounds how long a change may take: a change of resolution waits for
@@ -228,12 +247,19 @@ func (c *conn) setParameter(r *request) *wire.Response {
 	if refused != nil {
 		return refused
 	}
-	ctx, cancel := context.WithTimeout(c.srv.running, setLimit)
-	defer cancel()
-	if err := r.stream.cfg.Parameters.Set(ctx, changes); err != nil {
-		c.srv.cfg.Log.Info("parameters refused", "viewer", c.remote, "error", err)
-		return parameterError(err)
+	changes, switches := cutRequests(changes)
+	if refused := badRequests(switches); refused != nil {
+		return refused
 	}
+	if len(changes) > 0 {
+		ctx, cancel := context.WithTimeout(c.srv.running, setLimit)
+		defer cancel()
+		if err := r.stream.cfg.Parameters.Set(ctx, changes); err != nil {
+			c.srv.cfg.Log.Info("parameters refused", "viewer", c.remote, "error", err)
+			return parameterError(err)
+		}
+	}
+	c.switchRequests(r, switches)
 	return r.ok()
 }
 

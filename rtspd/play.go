@@ -29,7 +29,7 @@ func (c *conn) play(r *request, next state) *wire.Response {
 	ses.stream.join(v, func(seq uint16, rtptime uint32) {
 		res := playing200(ses)
 		res.Header.Set("RTP-Info", wire.FormatRTPInfo([]wire.RTPInfo{{URL: base(r) + track, Seq: seq, RTPTime: rtptime}}))
-		c.respond(r.cseq, res)
+		c.answer(r, res)
 		close(answered)
 	})
 	c.srv.cfg.Log.Info("viewer joined", "viewer", c.remote.Addr(), "stream", ses.stream.cfg.Path, "transport", v.transport())

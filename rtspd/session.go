@@ -15,6 +15,7 @@ type session struct {
 	timeout time.Duration
 	seen    atomic.Int64           // the last sign of life, CLOCK_MONOTONIC
 	viewer  atomic.Pointer[viewer] // nil before the first SETUP; Server.bind changes it
+	control atomic.Pointer[conn]   // where the client takes requests, if it does
 	over    chan struct{}          // closed by Server.end
 
 	mu    sync.Mutex // one request at a time

@@ -19,6 +19,7 @@ func (c *conn) setup(r *request) *wire.Response {
 		return plain(wire.AggregateOperationNotAllowed, "SETUP takes the URL of one track: "+base(r)+track)
 	case ses == nil:
 		ses = c.srv.newSession(r.stream, c)
+		ses.carry(c)
 	}
 	res, displaced := c.transport(r, ses)
 	if displaced != nil { // without a BYE, which would reach the new viewer

@@ -2,6 +2,8 @@ package rtspd
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -39,7 +41,18 @@ func (s *Server) sweep(now time.Duration, wall time.Time) {
 			v.conn.hangUp()
 		}
 	}
+	s.expire(now)
 	for _, stream := range s.streams {
 		stream.report(now, wall)
+	}
+}
+
+// expire gives up on clients that leave a request without an answer.
+func (s *Server) expire(now time.Duration) {
+	s.mu.Lock()
+	conns := slices.Collect(maps.Keys(s.conns))
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.asker.expire(now)
 	}
 }
