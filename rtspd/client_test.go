@@ -304,6 +304,9 @@ func (c *client) nextFrame() {
 		switch {
 		case err != nil:
 			c.t.Fatalf("no frame: %v", err)
+		case r.method != "":
+			c.asked = append(c.asked, r)
+			continue
 		case f == nil:
 			c.t.Fatalf("an answer (%d) where a frame is expected", r.status)
 		}

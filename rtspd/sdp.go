@@ -16,7 +16,7 @@ const track = "trackID=0"
 // address. False: the parameter sets are not known yet.
 func (s *Stream) describe(server string, local netip.Addr) ([]byte, bool) {
 	s.mu.Lock()
-	sps, pps, rate, bitrate := s.sps, s.pps, s.framerate, s.bitrate
+	sps, pps, rate, bitrate, revision := s.sps, s.pps, s.framerate, s.bitrate, s.revision
 	ssrc := s.packetizer.SSRC()
 	s.mu.Unlock()
 	if len(sps) < 4 || len(pps) == 0 {
@@ -44,7 +44,7 @@ func (s *Stream) describe(server string, local netip.Addr) ([]byte, bool) {
 	media.Attributes = append(media.Attributes, sdp.NewAttribute("control", track))
 	d := sdp.SessionDescription{
 		Origin: sdp.Origin{
-			Username: "-", SessionID: uint64(ssrc), SessionVersion: uint64(ssrc),
+			Username: "-", SessionID: uint64(ssrc), SessionVersion: uint64(ssrc) + revision,
 			NetworkType: "IN", AddressType: family, UnicastAddress: local.Unmap().WithZone("").String(),
 		},
 		SessionName: sdp.SessionName(s.title()),

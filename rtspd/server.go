@@ -60,6 +60,7 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 			pair.close()
 			return nil, err
 		}
+		stream.tell(func() { s.describeChanged(stream) })
 		s.streams[stream.cfg.Path] = stream
 	}
 	return s, nil

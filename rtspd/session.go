@@ -11,6 +11,7 @@ import (
 type session struct {
 	id      string
 	stream  *Stream
+	base    string         // the presentation's URL, as the client has it, with a slash at its end
 	from    netip.AddrPort // the connection that made it
 	timeout time.Duration
 	seen    atomic.Int64           // the last sign of life, CLOCK_MONOTONIC

@@ -19,6 +19,7 @@ func (c *conn) setup(r *request) *wire.Response {
 		return plain(wire.AggregateOperationNotAllowed, "SETUP takes the URL of one track: "+base(r)+track)
 	case ses == nil:
 		ses = c.srv.newSession(r.stream, c)
+		ses.base = base(r)
 		ses.carry(c)
 	}
 	res, displaced := c.transport(r, ses)

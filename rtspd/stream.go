@@ -55,6 +55,9 @@ type Stream struct {
 	frames     []*framed // of the unit being published, one for each channel in use
 	viewers    []*viewer
 	sps, pps   []byte
+	revision   uint64        // of the description
+	news       bool          // it changed, and nobody was told yet
+	changed    func()        // tells the sessions; may be nil
 	asked      time.Duration // when a key frame was asked for
 	sent       Stats
 	framerate  float64
@@ -117,6 +120,10 @@ func (s *Stream) attach(p *udpPair) error {
 func (s *Stream) Describe(framerate float64, bitrate int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if framerate != s.framerate || bitrate != s.bitrate {
+		s.revision++
+	}
+	s.news = s.news || framerate != s.framerate // the bit rate alone is no news: it may change every second
 	s.framerate, s.bitrate = framerate, bitrate
 }
 
@@ -124,12 +131,12 @@ func (s *Stream) Describe(framerate float64, bitrate int) {
 // nobody, and allocates nothing once running. One goroutine at a time calls it.
 func (s *Stream) Publish(u Unit) {
 	defer u.Release()
+	if u.Key() {
+		s.study(u)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent.Units++
-	if u.Key() {
-		s.learn(u.NALUs())
-	}
 	if len(s.viewers) > 0 {
 		s.fanOut(u)
 	}
@@ -232,28 +239,6 @@ func (s *Stream) framedFor(channel byte, b *burst) *framed {
 	s.sent.Copied += uint64(len(f.data))
 	s.frames = append(s.frames, f)
 	return f
-}
-
-// learn remembers the parameter sets of a key unit.
-func (s *Stream) learn(nalus [][]byte) {
-	for _, n := range nalus {
-		if len(n) == 0 {
-			continue
-		}
-		switch n[0] & 0x1f { // nal_unit_type, H.264 table 7-1
-		case 7:
-			s.sps = remember(s.sps, n)
-		case 8:
-			s.pps = remember(s.pps, n)
-		}
-	}
-}
-
-func remember(old, new []byte) []byte {
-	if slices.Equal(old, new) {
-		return old
-	}
-	return slices.Clone(new)
 }
 
 // join lets a viewer play from the next key frame on. begin is called once,
