@@ -3,6 +3,7 @@ package rtspd
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -57,6 +58,9 @@ func (l *lab) dial() *client {
 	nc, err := net.Dial("tcp", l.addr)
 	if err != nil {
 		l.t.Fatal(err)
+	}
+	if l.trust != nil {
+		nc = tls.Client(nc, l.trust)
 	}
 	c := &client{t: l.t, lab: l, nc: nc, br: bufio.NewReaderSize(nc, 1<<16)}
 	l.t.Cleanup(c.close)

@@ -73,7 +73,10 @@ func (c *conn) hungUp() bool {
 func (c *conn) serve() {
 	var flusher sync.WaitGroup
 	flusher.Go(c.out.flush)
-	err := c.read()
+	err := c.handshake()
+	if err == nil {
+		err = c.read()
+	}
 	for _, ses := range c.sessions {
 		if ses.viewer.Load().conn == c {
 			c.srv.end(ses, "the connection ended", true)
@@ -82,6 +85,7 @@ func (c *conn) serve() {
 	c.asker.end()
 	c.hangUp()
 	until := time.Now().Add(lingerTime)
+	defer severAt(c.nc, until)()
 	c.out.finish(until)
 	_ = c.nc.SetReadDeadline(until)
 	_, _ = io.Copy(io.Discard, c.nc) // to close with bytes unread would take the last answer back

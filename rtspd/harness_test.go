@@ -2,11 +2,13 @@ package rtspd
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -124,8 +126,9 @@ type lab struct {
 	srv        *Server
 	stream     *Stream
 	parameters *fakeParameters
-	addr       string // of the listener
-	url        string // of the stream
+	addr       string      // of the listener
+	url        string      // of the stream
+	trust      *tls.Config // of the clients, over TLS
 	asked      atomic.Int32
 	clock      time.Duration // timestamp of the next unit
 	published  []*fakeUnit
@@ -143,7 +146,8 @@ func newLabOn(t testing.TB, listen string, options ...option) *lab {
 	return newLabWith(t, listen, nil, options...)
 }
 
-// newLabWith makes a lab that serves other streams too.
+// newLabWith makes a lab that serves other streams too. "tls:" in front of the
+// address makes it one over TLS.
 func newLabWith(t testing.TB, listen string, others []*Stream, options ...option) *lab {
 	t.Helper()
 	l := &lab{
@@ -160,12 +164,15 @@ func newLabWith(t testing.TB, listen string, others []*Stream, options ...option
 	if l.srv, err = NewServer(cfg, append(others, l.stream)...); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", listen)
+	listener, err := net.Listen("tcp", strings.TrimPrefix(listen, "tls:"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.addr = listener.Addr().String()
 	l.url = "rtsp://" + l.addr + "/main"
+	if listen != strings.TrimPrefix(listen, "tls:") {
+		listener = l.overTLS(listener)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.halt = cancel
 	go func() {

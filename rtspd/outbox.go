@@ -84,7 +84,7 @@ func (o *outbox) send(b []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.answers > answersBytes {
-		_ = o.conn.Close() // the reader ends the connection
+		sever(o.conn) // the reader ends the connection
 		return
 	}
 	o.add(chunk{other: b})
@@ -209,6 +209,9 @@ func (o *outbox) flushOne() bool {
 	if rest == nil {
 		return false
 	}
+	if o.raw == nil {
+		rest = rest[:min(len(rest), recordSize)]
+	}
 	n, err := o.conn.Write(rest)
 	return o.wrote(n, err)
 }
@@ -244,7 +247,7 @@ func (o *outbox) wrote(n int, err error) bool {
 	}
 	slow := n > 0 && o.until.IsZero() && errors.Is(err, os.ErrDeadlineExceeded)
 	if err != nil && !slow {
-		_ = o.conn.Close() // the reader ends the connection
+		sever(o.conn) // the reader ends the connection
 		return false
 	}
 	if len(o.waiting) == 0 && o.until.IsZero() {

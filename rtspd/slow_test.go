@@ -18,7 +18,7 @@ func patient(c *Config, _ *StreamConfig) { c.StallTimeout = time.Hour }
 func (l *lab) stall() *client {
 	l.t.Helper()
 	c := l.dial()
-	_ = c.nc.(*net.TCPConn).SetReadBuffer(64 << 10)
+	_ = c.raw().SetReadBuffer(64 << 10)
 	c.setupTCP()
 	c.play()
 	for i := 0; l.stream.Stats().Skips == 0; i++ {
@@ -142,7 +142,7 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestViewerThatAsksAndDoesNotRead(t *testing.T) {
 	l := newLab(t)
 	c := l.dial()
-	_ = c.nc.(*net.TCPConn).SetReadBuffer(64 << 10)
+	_ = c.raw().SetReadBuffer(64 << 10)
 	request := []byte("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n")
 	for len(request) < 1<<16 {
 		request = append(request, request...)

@@ -24,6 +24,7 @@ type config struct {
 	MDNS    bool           `toml:"mdns"`    // be found on the LAN
 	Packet  int            `toml:"packet"`  // bytes of an RTP packet at most, 200 to 65000
 	Log     string         `toml:"log"`     // debug, info, warn or error
+	State   string         `toml:"state"`   // directory of what outlives the daemon; "" = where the user's state is
 	Set     map[string]any `toml:"set"`     // parameters to begin with
 
 	set    []encoder.Parameter // Set in the file's order, then the flags' -set

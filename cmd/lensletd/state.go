@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// stateDir is the directory of what must outlive the daemon: what systemd gives
+// (StateDirectory=), else the setting, else that of the user. It is made, for
+// its owner alone, if it is not there.
+func (c *config) stateDir() (string, error) {
+	dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // systemd.exec(5): a list
+	if dir == "" {
+		dir = c.State
+	}
+	if dir == "" {
+		base := os.Getenv("XDG_STATE_HOME")
+		if !filepath.IsAbs(base) { // XDG base directories: anything else is to be ignored
+			home, err := os.UserHomeDir()
+			if err != nil {
+				return "", fmt.Errorf("no place to keep state in; the setting state can name one: %w", err)
+			}
+			base = filepath.Join(home, ".local", "state")
+		}
+		dir = filepath.Join(base, "lenslet")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("state directory: %w", err)
+	}
+	return dir, nil
+}
+
+// writeWhole writes a file so that whoever reads it, also after a loss of power,
+// finds all of it or what was there before.
+func writeWhole(file string, mode os.FileMode, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(data)
+	for _, step := range []func() error{func() error { return f.Chmod(mode) }, f.Sync} {
+		if err == nil {
+			err = step()
+		}
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	return err
+}
