@@ -9,9 +9,10 @@
 //  2. Its lines become a Request or a Response with a Header (head.go,
 //     header.go).
 //  3. The values that have a structure have a parser each: Transport
-//     (transport.go), Session (session.go), Range (range.go, instant.go),
-//     RTP-Info (rtpinfo.go), and the body of GET_PARAMETER and SET_PARAMETER
-//     (parameters.go).
+//     (transport.go, addr.go), Session (session.go), Range (range.go,
+//     instant.go), RTP-Info (rtpinfo.go, rtpinfo2.go), Media-Properties and
+//     Media-Range (properties.go), and the body of GET_PARAMETER and
+//     SET_PARAMETER (parameters.go).
 //  4. The answer is appended to a buffer of the caller (message.go). Nothing
 //     that a value contains can end its line.
 package wire

@@ -84,11 +84,12 @@ Content-Length: 0
 		{"GStreamer speaks 2.0", `SETUP rtsp://cam:8554/main/track1 RTSP/2.0
 CSeq: 2
 User-Agent: GStreamer/1.22.0
-Accept-Ranges: npt
-Transport: RTP/AVP/UDP;unicast;client_port=40000-40001;RTCP-mux
+Pipelined-Requests: 2058682169
+Accept-Ranges: npt, clock, smpte, clock
+Transport: RTP/AVP;unicast;client_port=40000-40001
 
 `, []string{
-			"SETUP rtsp://cam:8554/main/track1 2 RTP/AVP;unicast;client_port=40000-40001;RTCP-mux RTSP/2.0",
+			"SETUP rtsp://cam:8554/main/track1 2 RTP/AVP;unicast;client_port=40000-40001 RTSP/2.0",
 		}},
 		{"live555", `DESCRIBE rtsp://cam:8554/main RTSP/1.0
 CSeq: 3

@@ -6,9 +6,12 @@ import (
 	"strings"
 )
 
-// RTPInfo tells where a track begins after PLAY (RFC 2326 section 12.33).
+// RTPInfo tells where a track begins after PLAY (RFC 2326 section 12.33, RFC
+// 7826 section 18.45).
 type RTPInfo struct {
 	URL       string // of the track, as it was set up
+	SSRC      uint32 // of the packets; RTSP 2.0 only
+	HasSSRC   bool   // SSRC is part of the value
 	Seq       uint16 // of the first packet
 	RTPTime   uint32 // of the first packet, or of the start of the range
 	NoSeq     bool   // Seq is not part of the value

@@ -58,6 +58,11 @@ type Transport struct {
 	Source      string
 	Mode        string // as sent, without the quotes: PLAY, RECORD; may be a list
 	SSRC        string // hexadecimal
+	DestAddr    []Addr // of RTSP 2.0 (RFC 7826 section 18.54), in the place of ports and Destination
+	SrcAddr     []Addr // likewise, in the place of ports and Source
+	RTCPMux     bool   // of RTSP 2.0: RTCP goes where RTP goes
+	Setup       string // of RTSP 2.0, for TCP of its own: active, passive, actpass
+	Connection  string // likewise: new, existing
 	Other       []Param
 }
 
@@ -132,12 +137,31 @@ func (t *Transport) set(name, value string) (err error) {
 	case "ssrc":
 		t.SSRC = plain(value)
 	default:
-		t.Other = append(t.Other, Param{name, value})
+		err = t.set2(name, value)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// set2 takes a parameter over that RTSP 2.0 added, or a foreign one.
+func (t *Transport) set2(name, value string) (err error) {
+	switch strings.ToLower(name) {
+	case "dest_addr":
+		t.DestAddr, err = parseAddrs(value)
+	case "src_addr":
+		t.SrcAddr, err = parseAddrs(value)
+	case "rtcp-mux":
+		t.RTCPMux = true
+	case "setup":
+		t.Setup = plain(value)
+	case "connection":
+		t.Connection = plain(value)
+	default:
+		t.Other = append(t.Other, Param{name, value})
+	}
+	return err
 }
 
 // parsePorts reads "5000-5001" or "5000".
@@ -191,6 +215,11 @@ func (t Transport) String() string {
 	ports(&b, "port", t.Port)
 	ports(&b, "client_port", t.ClientPort)
 	ports(&b, "server_port", t.ServerPort)
+	param(&b, "dest_addr", formatAddrs(t.DestAddr))
+	param(&b, "src_addr", formatAddrs(t.SrcAddr))
+	flag(&b, "RTCP-mux", t.RTCPMux)
+	param(&b, "setup", quote(t.Setup))
+	param(&b, "connection", quote(t.Connection))
 	param(&b, "ssrc", quote(t.SSRC))
 	if t.Mode != "" {
 		param(&b, "mode", `"`+plain(t.Mode)+`"`)

@@ -39,7 +39,13 @@ func TestParseTransport(t *testing.T) {
 			[]Transport{{Profile: "RTP/AVP", Lower: "TCP", Mode: "PLAY,RECORD;x", Interleaved: pair(0, 1)}}},
 		{"RTSP 2.0", `RTP/AVP;unicast;dest_addr=":8000"/":8001";RTCP-mux;setup=active`,
 			[]Transport{{Profile: "RTP/AVP", Lower: "UDP", Unicast: true,
-				Other: []Param{{"dest_addr", `":8000"/":8001"`}, {"RTCP-mux", ""}, {"setup", "active"}}}}},
+				DestAddr: []Addr{{Port: 8000}, {Port: 8001}}, RTCPMux: true, Setup: "active"}}},
+		{"RTSP 2.0 over IPv6", `RTP/AVP/UDP;unicast;Dest_Addr="[2001:db8::1]:8000";src_addr="[2001:db8::2]:9000"/"[2001:db8::2]:9001";SSRC=0A0B0C0D`,
+			[]Transport{{Profile: "RTP/AVP", Lower: "UDP", Unicast: true, DestAddr: []Addr{{"2001:db8::1", 8000}},
+				SrcAddr: []Addr{{"2001:db8::2", 9000}, {"2001:db8::2", 9001}}, SSRC: "0A0B0C0D"}}},
+		{"RTSP 2.0, TCP of its own", `RTP/AVP/TCP;unicast;dest_addr=":9"/":9";setup=passive;connection=new`,
+			[]Transport{{Profile: "RTP/AVP", Lower: "TCP", Unicast: true, DestAddr: []Addr{{Port: 9}, {Port: 9}},
+				Setup: "passive", Connection: "new"}}},
 		{"a foreign protocol", "x-real-rdt/tcp;client_port=6970,RAW/RAW/UDP",
 			[]Transport{
 				{Profile: "X-REAL-RDT/TCP", Lower: "UDP", ClientPort: pair(6970, 6970)},
@@ -70,6 +76,7 @@ func TestParseTransportRefuses(t *testing.T) {
 		"RTP/AVP;client_port=2-1", "RTP/AVP;client_port=65535-65536", "RTP/AVP;client_port=99999999999",
 		"RTP/AVP;interleaved=255-256", "RTP/AVP;server_port=1-2-3", "RTP/AVP;port=+1", "RTP/AVP;ttl=256", "RTP/AVP;ttl",
 		"RTP/AVP,RTP/AVP;ttl=x", "RTP/AVP;=x", "RTP/AVP;a b=x", "RTP/AVP;source=\x00",
+		"RTP/AVP;dest_addr", `RTP/AVP;dest_addr=""`, `RTP/AVP;dest_addr=":0"`, `RTP/AVP;src_addr="::1:5"`,
 		strings.Repeat("RTP/AVP,", maxTransports+1),
 	} {
 		if got, err := ParseTransport(in); err == nil {
@@ -89,6 +96,9 @@ func TestTransportString(t *testing.T) {
 		{Transport{Profile: "RTP/AVP", Lower: "TCP", Interleaved: pair(0, 1)}, "RTP/AVP/TCP;interleaved=0-1"},
 		{Transport{Profile: "RTP/AVP", Lower: "UDP", Multicast: true, Destination: "239.1.2.3", Port: pair(7, 8), TTL: 1},
 			"RTP/AVP;multicast;destination=239.1.2.3;ttl=1;port=7-8"},
+		{Transport{Profile: "RTP/AVP", Unicast: true, RTCPMux: true, DestAddr: []Addr{{"10.0.0.2", 1}}, SrcAddr: []Addr{{"::1", 3}}, SSRC: "0A0B0C0D"},
+			`RTP/AVP;unicast;dest_addr="10.0.0.2:1";src_addr="[::1]:3";RTCP-mux;ssrc=0A0B0C0D`},
+		{Transport{Profile: "RTP/AVP", Lower: "TCP", Setup: "passive", Connection: "new"}, "RTP/AVP/TCP;setup=passive;connection=new"},
 		{Transport{Profile: "RTP/AVP", Destination: `a;unicast,"b`}, `RTP/AVP;destination="a;unicast,b"`},
 	} {
 		if got := test.in.String(); got != test.want {
@@ -116,7 +126,7 @@ func TestPortRange(t *testing.T) {
 func FuzzParseTransport(f *testing.F) {
 	for _, seed := range []string{
 		"RTP/AVP/UDP;unicast;client_port=24508-24509", "RTP/AVP/TCP;interleaved=0-1,RTP/AVP;multicast;ttl=1;append",
-		`RTP/AVP;mode="PLAY,RECORD";ssrc=1`, `RTP/AVP;dest_addr=":1"/":2";RTCP-mux`, `a/b/c;"="`, `a/b;x="`, `a/b;source=" "`,
+		`RTP/AVP;mode="PLAY,RECORD";ssrc=1`, `RTP/AVP;dest_addr=":1"/":2";RTCP-mux`, `RTP/AVP/TCP;src_addr="[::1]:9";setup=active;connection=new`, `a/b/c;"="`, `a/b;x="`, `a/b;source=" "`,
 	} {
 		f.Add(seed)
 	}
