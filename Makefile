@@ -8,7 +8,7 @@ TAGS     = $(if $(wildcard /usr/include/wels/codec_api.h),openh264)
 CACHE   := $(CURDIR)/.cache
 ARGS    ?=
 
-.PHONY: run build test race virt virt-clients dist lint bench clean
+.PHONY: run build test race virt virt-clients dist lint fuzz bench clean
 
 run: ## build, and stream: the first camera, else the test pattern
 	@.ci/deps run
@@ -41,6 +41,9 @@ dist: ## stripped binaries for the boards, with their sizes
 
 lint:
 	.ci/lint
+
+fuzz: ## whatever reads what the network sends, a minute each
+	.ci/fuzz
 
 bench: ## packetizer and send paths
 	$(GO) test -run '^$$' -bench . -benchmem ./rtspd/...

@@ -50,7 +50,7 @@ type Codec interface {
 
 // Counters of a codec.
 type Counters struct {
-	Imported uint64 // frames taken by DMABUF
+	Imported uint64 // frames taken where they lie: by DMABUF, or by the CPU without a copy
 	Copied   uint64 // frames copied or converted by the CPU
 	Encoded  uint64 // units delivered
 	Damaged  uint64 // units that the codec marked as faulty
