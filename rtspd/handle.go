@@ -171,6 +171,11 @@ func (c *conn) describe(r *request) *wire.Response {
 	if a := r.Header.Values("Accept"); len(a) > 0 && !accepts(strings.Join(a, ",")) {
 		return plain(wire.NotAcceptable, "this server describes streams as application/sdp only")
 	}
+	if c.prune(); r.session == nil && len(c.sessions) == 0 {
+		if res := c.srv.elsewhere(r); res != nil {
+			return res
+		}
+	}
 	body, ok := r.stream.describe(c.srv.cfg.Name, c.local.Addr())
 	if !ok {
 		res := plain(wire.ServiceUnavailable, "the camera has not given a picture yet")

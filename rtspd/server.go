@@ -20,6 +20,8 @@ type Config struct {
 	SessionTimeout time.Duration // without a sign of life; 60 s when 0
 	RequestTimeout time.Duration // until a request is complete; 10 s when 0
 	StallTimeout   time.Duration // of a connection that takes no byte; 10 s when 0
+	DrainTime      time.Duration // to follow a REDIRECT before the BYE; 1 s when 0
+	Directions     Directions    // to begin with; Direct changes them
 	Log            *slog.Logger
 }
 
@@ -38,6 +40,9 @@ type Server struct {
 	byRTCP   map[netip.AddrPort]*session // UDP sessions by the viewer's RTCP address
 	conns    map[*conn]struct{}
 	closed   bool
+
+	directions Directions
+	draining   bool // every viewer is sent to directions.DrainTo
 }
 
 // NewServer opens the pair of UDP ports for RTP and RTCP. Serve closes them.
@@ -46,13 +51,14 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 	cfg.SessionTimeout = cmp.Or(cfg.SessionTimeout, time.Minute)
 	cfg.RequestTimeout = cmp.Or(cfg.RequestTimeout, 10*time.Second)
 	cfg.StallTimeout = cmp.Or(cfg.StallTimeout, 10*time.Second)
+	cfg.DrainTime = cmp.Or(cfg.DrainTime, time.Second)
 	pair, err := listenPair()
 	if err != nil {
 		return nil, err
 	}
 	s := &Server{
 		cfg: cfg, udp: pair, streams: map[string]*Stream{},
-		sessions: map[string]*session{}, byRTCP: map[netip.AddrPort]*session{}, conns: map[*conn]struct{}{},
+		sessions: map[string]*session{}, byRTCP: map[netip.AddrPort]*session{}, conns: map[*conn]struct{}{}, directions: cfg.Directions,
 	}
 	s.running, s.halt = context.WithCancel(context.Background())
 	for _, stream := range streams {
@@ -138,23 +144,24 @@ func (s *Server) leave(c *conn) {
 	delete(s.conns, c)
 }
 
-// shutdown says BYE to every viewer and ends every connection.
+// shutdown sends viewers elsewhere that can be, says BYE to the others and ends
+// every connection.
 func (s *Server) shutdown() {
-	s.halt()
 	s.mu.Lock()
 	s.closed = true
-	sessions := make([]*session, 0, len(s.sessions))
-	for _, ses := range s.sessions {
-		sessions = append(sessions, ses)
+	to := s.directions.DrainTo
+	s.mu.Unlock()
+	if to == "" {
+		s.halt()
 	}
+	s.drain(to, "the camera stops")
+	s.halt()
+	s.mu.Lock()
 	conns := make([]*conn, 0, len(s.conns))
 	for c := range s.conns {
 		conns = append(conns, c)
 	}
 	s.mu.Unlock()
-	for _, ses := range sessions {
-		s.end(ses, "the camera stops", true)
-	}
 	for _, c := range conns {
 		c.hangUp()
 	}
@@ -175,18 +182,26 @@ func (s *Server) newSession(stream *Stream, c *conn) *session {
 // bind gives a session its transport and makes it known, under its id and under
 // its RTCP address. A session that had the same address before is displaced:
 // its viewer has left the port, and two streams must not mix there. The caller
-// ends it, when it holds no session's lock. False: it is too late.
+// ends it, when it holds no session's lock. False: it is too late, or there is no
+// place.
 func (s *Server) bind(ses *session, v *viewer) (displaced *session, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || ses.ended() {
 		return nil, false
 	}
+	from := v.rtcpFrom()
+	if other := s.byRTCP[from]; from.IsValid() && other != ses {
+		displaced = other
+	}
+	if s.turnsAway(ses, displaced) {
+		return nil, false
+	}
 	s.forget(ses)
 	ses.viewer.Store(v)
 	s.sessions[ses.id] = ses
-	if from := v.rtcpFrom(); from.IsValid() {
-		displaced, s.byRTCP[from] = s.byRTCP[from], ses
+	if from.IsValid() {
+		s.byRTCP[from] = ses
 	}
 	return displaced, true
 }

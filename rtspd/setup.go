@@ -56,6 +56,9 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	case !ok && ses.ended():
 		return plain(wire.SessionNotFound, "the session has just ended"), nil
 	case !ok:
+		if res := c.srv.elsewhere(r); res != nil {
+			return res, nil
+		}
 		return plain(wire.ServiceUnavailable, "the camera stops"), nil
 	}
 	c.sessions[ses.id] = ses
