@@ -10,11 +10,15 @@ func TestPublishAllocatesNothing(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		udp, tcp int
-	}{{"nobody", 0, 0}, {"by UDP", 3, 0}, {"interleaved", 0, 3}, {"both", 2, 2}} {
+		avpf     bool
+	}{{"nobody", 0, 0, false}, {"by UDP", 3, 0, false}, {"interleaved", 0, 3, false}, {"both", 2, 2, false}, {"by UDP, with feedback", 2, 1, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t)
 			for range c.udp {
 				l.dial().setupUDP().play()
+			}
+			if c.avpf {
+				l.dial().setupAVPF().play()
 			}
 			var outboxes []*outbox
 			for range c.tcp {

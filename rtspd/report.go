@@ -49,9 +49,18 @@ func (s *Stream) feedback(v *viewer, packet []byte) (bye bool) {
 	defer s.mu.Unlock()
 	if f.Reports {
 		s.heard(v, f.Report)
+		v.measure(f.Report, time.Now())
 	}
-	if f.PLI || f.FIR {
-		s.askKeyFrame(monotonic())
+	again := f.FIR && v.fir == int(f.FIRSeq)+1 // the same wish, RFC 5104 4.3.1.2
+	if f.FIR {
+		v.fir = int(f.FIRSeq) + 1
+	}
+	now := monotonic()
+	if f.PLI || (f.FIR && !again) {
+		s.owed = !s.askKeyFrame(now)
+	}
+	if f.NACKs > 0 {
+		s.resend(v, f.Missing[:f.NACKs], now)
 	}
 	return f.Bye
 }

@@ -33,6 +33,11 @@ func (s *Stream) describe(server string, local netip.Addr) ([]byte, bool) {
 		Attributes: []sdp.Attribute{
 			sdp.NewAttribute("rtpmap", fmt.Sprintf("%d H264/90000", payloadType)),
 			sdp.NewAttribute("fmtp", fmtp(sps, pps)),
+			// RTP/AVPF may be asked for in SETUP. The profile of the m= line stays
+			// RTP/AVP, which all players know; they pass over what it brings.
+			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d nack", payloadType)),
+			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d nack pli", payloadType)),
+			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d ccm fir", payloadType)),
 		},
 	}
 	if bitrate > 0 {

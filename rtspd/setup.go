@@ -44,7 +44,7 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	}
 	i := slices.IndexFunc(offers, c.usable)
 	if i < 0 {
-		return plain(wire.UnsupportedTransport, "this server sends RTP/AVP by UDP unicast (client_port) and RTP/AVP/TCP (interleaved), to the asking address only"), nil
+		return plain(wire.UnsupportedTransport, "this server sends RTP/AVP and RTP/AVPF by UDP unicast (client_port) and RTP/AVP/TCP (interleaved), to the asking address only"), nil
 	}
 	t := offers[i]
 	v := c.viewerFor(ses, &t)
@@ -72,7 +72,7 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 // usable tells whether the server has this transport. Packets for somebody
 // else's address (destination) would make it a tool for floods.
 func (c *conn) usable(t wire.Transport) bool {
-	if t.Profile != "RTP/AVP" || t.Multicast || (t.Mode != "" && !strings.Contains(strings.ToUpper(t.Mode), "PLAY")) {
+	if (t.Profile != "RTP/AVP" && t.Profile != "RTP/AVPF") || t.Multicast || (t.Mode != "" && !strings.Contains(strings.ToUpper(t.Mode), "PLAY")) {
 		return false
 	}
 	if t.Destination != "" {
@@ -102,7 +102,7 @@ func (c *conn) unicast(t *wire.Transport) *viewer {
 		ServerPort: wire.PortRange{First: port, Last: port + 1, OK: true},
 		Source:     c.local.Addr().WithZone("").String(),
 	}
-	return &viewer{rtpTo: at(asked.First), rtcpTo: at(asked.RTCP())}
+	return &viewer{rtpTo: at(asked.First), rtcpTo: at(asked.RTCP()), feedback: t.Profile == "RTP/AVPF"}
 }
 
 // interleave is a viewer in this connection, on the channels asked for if they

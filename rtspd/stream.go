@@ -54,11 +54,13 @@ type Stream struct {
 	pool       framedPool
 	frames     []*framed // of the unit being published, one for each channel in use
 	viewers    []*viewer
+	ring       ring // filled while a viewer may ask for packets again
 	sps, pps   []byte
 	revision   uint64        // of the description
 	news       bool          // it changed, and nobody was told yet
 	changed    func()        // tells the sessions; may be nil
 	asked      time.Duration // when a key frame was asked for
+	owed       bool          // a viewer lost a picture since
 	sent       Stats
 	framerate  float64
 	bitrate    int
@@ -74,6 +76,7 @@ type Stats struct {
 	Refused         uint64        // packets that the kernel did not take
 	Skips           uint64        // times that a slow viewer was moved on to a key frame
 	Received, Lost  uint64        // packets, by the viewers' reports
+	Resent          uint64        // packets sent once more, since a viewer missed them
 	Jitter          time.Duration // the largest of the viewers now connected
 	P50, P99        time.Duration // capture to kernel, over the last 10 s
 	HasLatency      bool          // P50 and P99 say something
@@ -166,8 +169,10 @@ func (s *Stream) fanOut(u Unit) {
 	if len(b.packets) == 0 {
 		return
 	}
+	s.ring.keep(b.seq, b.packets, monotonic())
 	s.sender.Plan(b.packets)
-	sent, wanted := false, false
+	s.owed = s.owed && !b.key
+	sent, wanted := false, s.owed
 	for _, v := range s.viewers {
 		sent = s.sendTo(v, &b) || sent
 		wanted = wanted || v.wants()
@@ -249,6 +254,7 @@ func (s *Stream) join(v *viewer, begin func(seq uint16, rtptime uint32)) {
 	v.waiting, v.begin = true, begin
 	if !slices.Contains(s.viewers, v) {
 		s.viewers = append(s.viewers, v)
+		s.ring.open(v, s.packetizer.MTU())
 	}
 	s.askKeyFrame(monotonic())
 }
@@ -263,14 +269,15 @@ func (s *Stream) abandon(v *viewer) bool {
 }
 
 // askKeyFrame asks the codec, unless it was asked a moment ago: then who still
-// waits when that moment is over makes Publish ask again.
-func (s *Stream) askKeyFrame(now time.Duration) {
+// waits when that moment is over makes Publish ask again. False: later.
+func (s *Stream) askKeyFrame(now time.Duration) bool {
 	if now-s.asked < keyFrameShare || s.cfg.KeyFrame == nil {
-		return
+		return false
 	}
-	s.asked = now
+	s.asked, s.owed = now, false
 	s.sent.KeyFramesWanted++
 	s.cfg.KeyFrame()
+	return true
 }
 
 // remove stops sending to a viewer at once; then, if so wished, it gets a BYE.
@@ -281,6 +288,7 @@ func (s *Stream) remove(v *viewer, bye bool) bool {
 	i := slices.Index(s.viewers, v)
 	if i >= 0 {
 		s.viewers = slices.Delete(s.viewers, i, i+1)
+		s.ring.close(v)
 	}
 	if bye && (i >= 0 || v.packets > 0) {
 		s.rtcp(v, rtp.Bye(nil, s.packetizer.SSRC(), s.cname))

@@ -16,6 +16,7 @@ type viewer struct {
 	out                     *outbox // interleaved: of the connection; nil: by UDP
 	conn                    *conn   // interleaved, and the connection was made to this server
 	rtpChannel, rtcpChannel byte
+	feedback                bool // RTP/AVPF by UDP: it may ask for packets again
 
 	waiting  bool                             // for a key frame
 	begin    func(seq uint16, rtptime uint32) // called once, before the first packet
@@ -26,6 +27,9 @@ type viewer struct {
 	last     rtp.Reception                    // the latest receiver report
 	received uint64                           // packets, by the receiver reports so far
 	lost     uint64                           // packets, likewise
+	fir      int                              // 1 + the number of the last FIR; 0: none came
+	trip     time.Duration                    // round trip, by the receiver reports; 0: not known
+	resent   []resend                         // what was sent once more, while it plays
 }
 
 // rtcpFrom is where a UDP viewer sends its RTCP from; not valid for others.

@@ -35,7 +35,7 @@ type reading struct {
 func readOnly() []string {
 	return []string{
 		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
-		"frames_copied", "packets_sent", "bytes_sent", "packets_received", "packets_lost", "jitter", "latency",
+		"frames_copied", "packets_sent", "bytes_sent", "packets_received", "packets_lost", "packets_resent", "jitter", "latency",
 		"uptime", "temperature", "throttled",
 	}
 }
@@ -138,6 +138,7 @@ func (r *reading) counters() map[string]uint64 {
 		"bytes_sent":       r.stats.Bytes,
 		"packets_received": r.stats.Received,
 		"packets_lost":     r.stats.Lost,
+		"packets_resent":   r.stats.Resent,
 	}
 }
 

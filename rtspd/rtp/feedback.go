@@ -16,7 +16,12 @@ const (
 	reportSize   = 24
 	feedbackHead = 2 * ssrcSize
 	firEntry     = 8
+	nackEntry    = 4
 )
+
+// maxNACKs is how many NACKs of a compound packet are read; with the packets
+// that each can name it is more than anyone keeps.
+const maxNACKs = 64
 
 // Feedback is what a compound packet of a viewer says about our stream.
 type Feedback struct {
@@ -26,6 +31,25 @@ type Feedback struct {
 	Bye     bool      // the viewer leaves
 	PLI     bool      // it needs a key frame (RFC 4585 section 6.3.1)
 	FIR     bool      // it needs a key frame (RFC 5104 section 4.3.1)
+	FIRSeq  uint8     // of the FIR; the same again is the same wish repeated
+	NACKs   int       // how many of Missing are set
+	Missing [maxNACKs]NACK
+}
+
+// A NACK names packets that a viewer misses (RFC 4585 section 6.2.1).
+type NACK struct {
+	First uint16 // sequence number
+	More  uint16 // bit i: First+1+i is missing too
+}
+
+// Each calls f for every sequence number that the NACK names, in order.
+func (n NACK) Each(f func(seq uint16)) {
+	f(n.First)
+	for seq, more := n.First+1, n.More; more != 0; seq, more = seq+1, more>>1 {
+		if more&1 != 0 {
+			f(seq)
+		}
+	}
 }
 
 // Reception is one block of a receiver report (RFC 3550 section 6.4.1).
@@ -82,6 +106,8 @@ func (f *Feedback) read(h rtcp.Header, body []byte, ssrc uint32) error {
 		f.Bye = true
 	case rtcp.TypePayloadSpecificFeedback:
 		return f.readFeedback(h.Count, body, ssrc)
+	case rtcp.TypeTransportSpecificFeedback:
+		return f.readNACKs(h.Count, body, ssrc)
 	}
 	return nil
 }
@@ -120,8 +146,25 @@ func (f *Feedback) readFeedback(format uint8, body []byte, ssrc uint32) error {
 		f.PLI = f.PLI || binary.BigEndian.Uint32(body[ssrcSize:]) == ssrc
 	case rtcp.FormatFIR:
 		for entries := body[feedbackHead:]; len(entries) >= firEntry; entries = entries[firEntry:] {
-			f.FIR = f.FIR || binary.BigEndian.Uint32(entries) == ssrc
+			if binary.BigEndian.Uint32(entries) == ssrc {
+				f.FIR, f.FIRSeq = true, entries[ssrcSize]
+			}
 		}
+	}
+	return nil
+}
+
+// readNACKs takes generic NACKs over, as many as there is room for.
+func (f *Feedback) readNACKs(format uint8, body []byte, ssrc uint32) error {
+	if len(body) < feedbackHead {
+		return errTruncated
+	}
+	if format != rtcp.FormatTLN || binary.BigEndian.Uint32(body[ssrcSize:]) != ssrc {
+		return nil
+	}
+	for b := body[feedbackHead:]; len(b) >= nackEntry && f.NACKs < maxNACKs; b = b[nackEntry:] {
+		f.Missing[f.NACKs] = NACK{First: binary.BigEndian.Uint16(b), More: binary.BigEndian.Uint16(b[2:])}
+		f.NACKs++
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package rtp
 import (
 	"bytes"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,7 +172,13 @@ func TestParseReceiver(t *testing.T) {
 		{"picture lost alone", []rtcp.Packet{&rtcp.PictureLossIndication{SenderSSRC: 9, MediaSSRC: ours}}, Feedback{SSRC: 9, PLI: true}},
 		{"another's picture lost", []rtcp.Packet{&rtcp.PictureLossIndication{SenderSSRC: 9, MediaSSRC: 1}}, Feedback{SSRC: 9}},
 		{"full intra request", []rtcp.Packet{&rtcp.FullIntraRequest{SenderSSRC: 9, FIR: []rtcp.FIREntry{{SSRC: 1}, {SSRC: ours, SequenceNumber: 3}}}},
-			Feedback{SSRC: 9, FIR: true}},
+			Feedback{SSRC: 9, FIR: true, FIRSeq: 3}},
+		{"packets lost", []rtcp.Packet{
+			&rtcp.TransportLayerNack{SenderSSRC: 9, MediaSSRC: ours, Nacks: []rtcp.NackPair{{PacketID: 65535, LostPackets: 0x8001}, {PacketID: 7}}},
+			&rtcp.TransportLayerNack{SenderSSRC: 9, MediaSSRC: 1, Nacks: []rtcp.NackPair{{PacketID: 8}}},
+			&rtcp.TransportLayerNack{SenderSSRC: 9, MediaSSRC: ours, Nacks: []rtcp.NackPair{{PacketID: 9}}},
+		}, Feedback{SSRC: 9, NACKs: 3, Missing: [maxNACKs]NACK{{65535, 0x8001}, {7, 0}, {9, 0}}}},
+		{"other feedback of the transport", []rtcp.Packet{&rtcp.RapidResynchronizationRequest{SenderSSRC: 9, MediaSSRC: ours}}, Feedback{SSRC: 9}},
 		{"others", []rtcp.Packet{
 			&rtcp.ReceiverReport{SSRC: 9}, name, &rtcp.TransportLayerNack{SenderSSRC: 9, MediaSSRC: ours},
 			&rtcp.ReceiverEstimatedMaximumBitrate{SenderSSRC: 9, Bitrate: 1000, SSRCs: []uint32{ours}},
@@ -205,7 +212,7 @@ func TestParseReceiverRefuses(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"nothing": nil, "RTP version 1": version, "more blocks than bytes": count, "cut short": report[:28],
 		"a punch for NAT": {0x80, 0, 0, 0, 0, 0, 0}, "feedback without sources": {0x81, 206, 0, 1, 0, 0, 0, 9},
-		"report without a source": {0x80, 201, 0, 0},
+		"report without a source": {0x80, 201, 0, 0}, "NACK without sources": {0x81, 205, 0, 1, 0, 0, 0, 9},
 	} {
 		if got, err := ParseReceiver(b, ours); err == nil {
 			t.Errorf("%s: %+v", name, got)
@@ -214,6 +221,31 @@ func TestParseReceiverRefuses(t *testing.T) {
 	got, err := ParseReceiver(append(bytes.Clone(report), 0x80), ours)
 	if err == nil || got.Report != reception {
 		t.Errorf("behind a good packet: %+v, %v; want the report and an error", got, err)
+	}
+}
+
+func TestNACKsAreBounded(t *testing.T) {
+	nacks := make([]rtcp.NackPair, maxNACKs+1)
+	f, err := ParseReceiver(marshal(t, &rtcp.TransportLayerNack{SenderSSRC: 9, MediaSSRC: ours, Nacks: nacks}), ours)
+	if err != nil || f.NACKs != maxNACKs {
+		t.Errorf("%d, %v", f.NACKs, err)
+	}
+}
+
+func TestNACKNamesPackets(t *testing.T) {
+	for _, test := range []struct {
+		nack NACK
+		want []uint16
+	}{
+		{NACK{First: 7}, []uint16{7}},
+		{NACK{First: 65534, More: 0x8003}, []uint16{65534, 65535, 0, 14}},
+		{NACK{First: 0, More: 0xffff}, []uint16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
+	} {
+		var got []uint16
+		test.nack.Each(func(seq uint16) { got = append(got, seq) })
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%+v: %v, want %v", test.nack, got, test.want)
+		}
 	}
 }
 
@@ -232,6 +264,7 @@ func FuzzParseReceiver(f *testing.F) {
 	f.Add(marshal(f, &rtcp.ReceiverReport{SSRC: 9, Reports: []rtcp.ReceptionReport{block(ours), block(1)}}, rtcp.NewCNAMESourceDescription(9, "v")))
 	f.Add(marshal(f, &rtcp.SenderReport{SSRC: 9, Reports: []rtcp.ReceptionReport{block(ours)}}, &rtcp.Goodbye{Sources: []uint32{9}}))
 	f.Add(marshal(f, &rtcp.PictureLossIndication{SenderSSRC: 9, MediaSSRC: ours}, &rtcp.FullIntraRequest{FIR: []rtcp.FIREntry{{SSRC: ours}}}))
+	f.Add(marshal(f, &rtcp.TransportLayerNack{SenderSSRC: 9, MediaSSRC: ours, Nacks: []rtcp.NackPair{{PacketID: 65535, LostPackets: 3}}}))
 	f.Add([]byte{0x80, 201, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := ParseReceiver(b, ours)
@@ -262,12 +295,20 @@ func checkAgainst(t *testing.T, b []byte, got Feedback, packets []rtcp.Packet) {
 			for _, e := range p.FIR {
 				want.FIR = want.FIR || e.SSRC == ours
 			}
+		case *rtcp.TransportLayerNack:
+			if p.MediaSSRC == ours {
+				for _, n := range p.Nacks[:min(len(p.Nacks), maxNACKs-want.NACKs)] {
+					want.Missing[want.NACKs] = NACK{n.PacketID, uint16(n.LostPackets)}
+					want.NACKs++
+				}
+			}
 		}
 		for _, r := range blocks {
 			want.Reports = want.Reports || r.SSRC == ours
 		}
 	}
-	if got.Bye != want.Bye || got.PLI != want.PLI || got.FIR != want.FIR || got.Reports != want.Reports {
+	if got.Bye != want.Bye || got.PLI != want.PLI || got.FIR != want.FIR || got.Reports != want.Reports ||
+		got.NACKs != want.NACKs || got.Missing != want.Missing {
 		t.Fatalf("%x\ngot  %+v\nwant %+v", b, got, want)
 	}
 }
