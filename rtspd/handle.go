@@ -153,6 +153,9 @@ func (c *conn) inSession(r *request) *wire.Response {
 	if r.Method == "PLAY" {
 		return c.play(r, next)
 	}
+	if refused := refusedPosition(r); refused != nil {
+		return refused
+	}
 	ses.stream.remove(v, false)
 	ses.state = next
 	return ses.ok()

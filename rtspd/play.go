@@ -14,20 +14,18 @@ const playWait = 2 * time.Second
 // session's lock is held. nil: the publisher has answered.
 func (c *conn) play(r *request, next state) *wire.Response {
 	ses := r.session
-	if v := r.Header.Get("Range"); v != "" {
-		if rng, err := wire.ParseRange(v); err != nil || !live(rng) {
-			return plain(wire.InvalidRange, "the stream is live: the range can be npt=now- only")
-		}
+	if refused := refusedPosition(r); refused != nil {
+		return refused
 	}
 	playing := ses.state == statePlaying
 	ses.state = next
 	if playing { // there is nothing to queue
-		return playing200(ses)
+		return playing200(r)
 	}
 	answered := make(chan struct{}) // closed by begin
 	v := ses.viewer.Load()
 	ses.stream.join(v, func(seq uint16, rtptime uint32) {
-		res := playing200(ses)
+		res := playing200(r)
 		res.Header.Set("RTP-Info", wire.FormatRTPInfo([]wire.RTPInfo{{URL: base(r) + track, Seq: seq, RTPTime: rtptime}}))
 		c.answer(r, res)
 		close(answered)
@@ -46,23 +44,5 @@ func (c *conn) play(r *request, next state) *wire.Response {
 		<-answered
 		return nil
 	}
-	return playing200(ses)
-}
-
-// live tells whether a live stream can fulfil the range: from now on, however
-// that is written; an end is not kept.
-func live(r wire.Range) bool {
-	switch r.Unit {
-	case "npt":
-		return !r.Start.Set || r.Start.Now || r.Start.NPT == 0
-	case "clock":
-		return !r.Start.Clock.After(time.Now().Add(time.Second))
-	}
-	return false
-}
-
-func playing200(ses *session) *wire.Response {
-	res := ses.ok()
-	res.Header.Set("Range", "npt=now-")
-	return res
+	return playing200(r)
 }

@@ -72,7 +72,7 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 // usable tells whether the server has this transport. Packets for somebody
 // else's address (destination) would make it a tool for floods.
 func (c *conn) usable(t wire.Transport) bool {
-	if (t.Profile != "RTP/AVP" && t.Profile != "RTP/AVPF") || t.Multicast || (t.Mode != "" && !strings.Contains(strings.ToUpper(t.Mode), "PLAY")) {
+	if (t.Profile != "RTP/AVP" && t.Profile != "RTP/AVPF") || t.Multicast || !watches(t.Mode) {
 		return false
 	}
 	if t.Destination != "" {
@@ -82,6 +82,13 @@ func (c *conn) usable(t wire.Transport) bool {
 		}
 	}
 	return t.Lower == "TCP" || (t.Lower == "UDP" && c.remote.IsValid() && t.ClientPort.OK && t.ClientPort.First > 0 && t.ClientPort.RTCP() < 1<<16)
+}
+
+// watches tells whether a mode is that of a viewer; PLAY when it is not there
+// (RFC 2326 12.39).
+func watches(mode string) bool {
+	modes := strings.FieldsFunc(mode, func(r rune) bool { return r == ',' || r == ' ' })
+	return len(modes) == 0 || slices.ContainsFunc(modes, func(m string) bool { return strings.EqualFold(m, "PLAY") })
 }
 
 func (c *conn) viewerFor(ses *session, t *wire.Transport) *viewer {

@@ -1,0 +1,64 @@
+package rtspd
+
+import (
+	"math"
+	"strconv"
+	"time"
+
+	"lenslet/rtspd/wire"
+)
+
+// refusedPosition refuses a PLAY or PAUSE whose Range, Scale or Speed a live
+// stream cannot heed, or nobody can read. nil: it is heeded.
+func refusedPosition(r *request) *wire.Response {
+	if v := r.Header.Get("Range"); v != "" {
+		if rng, err := wire.ParseRange(v); err != nil || !live(rng, time.Now()) {
+			return plain(wire.InvalidRange, "the stream is live: the range can be npt=now- only")
+		}
+	}
+	for _, name := range []string{"Scale", "Speed"} {
+		v := r.Header.Get(name)
+		if n, err := strconv.ParseFloat(v, 64); v != "" && (err != nil || math.IsNaN(n) || math.IsInf(n, 0)) {
+			return plain(wire.BadRequest, name+" is not a number")
+		}
+	}
+	return nil
+}
+
+// live tells whether a live stream can fulfil the range: from now on, however
+// that is written; an end is not kept, and the answer does not repeat it.
+func live(r wire.Range, now time.Time) bool {
+	soon := now.Add(time.Second)
+	if r.Time.After(soon) {
+		return false
+	}
+	switch r.Unit {
+	case "npt":
+		return !r.Start.Set || r.Start.Now || r.Start.NPT == 0
+	case "clock":
+		return !r.Start.Clock.After(soon)
+	}
+	return false
+}
+
+// playing200 answers PLAY with what is in force: from now on, in the unit that
+// was asked for, at the speed of life, whatever Scale and Speed were asked for
+// (RFC 2326 12.34, 12.35). A PLAY while playing changes nothing: the queue that
+// RFC 2326 10.5 describes has no later part of a live stream to play.
+func playing200(r *request) *wire.Response {
+	res := r.session.ok()
+	res.Header.Set("Range", rangeInForce(r.Header.Get("Range"), time.Now()))
+	for _, name := range []string{"Scale", "Speed"} {
+		if r.Header.Get(name) != "" {
+			res.Header.Set(name, "1.0")
+		}
+	}
+	return res
+}
+
+func rangeInForce(asked string, now time.Time) string {
+	if rng, err := wire.ParseRange(asked); err == nil && rng.Unit == "clock" {
+		return wire.Range{Unit: "clock", Start: wire.Instant{Set: true, Clock: now.UTC()}}.String()
+	}
+	return "npt=now-"
+}
