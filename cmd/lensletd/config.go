@@ -27,8 +27,18 @@ type config struct {
 	State   string         `toml:"state"`   // directory of what outlives the daemon; "" = where the user's state is
 	Set     map[string]any `toml:"set"`     // parameters to begin with
 
+	// What a running daemon takes anew (reload.go).
+	RedirectTo string `toml:"redirect_to"` // URL that new viewers are sent to; "" = none
+	DrainTo    string `toml:"drain_to"`    // URL that all viewers are sent to at the end; "" = none
+	Limits     limits `toml:"limits"`
+
 	set    []encoder.Parameter // Set in the file's order, then the flags' -set
 	places map[string]string   // FILE:LINE of each parameter that the file sets
+}
+
+// limits bound what many viewers may take.
+type limits struct {
+	Viewers int `toml:"viewers"` // at once; 0: no limit
 }
 
 func defaults() config {
@@ -76,7 +86,7 @@ func (c *config) load(file string) error {
 // located puts the line of the setting that a message begins with in front.
 func (c *config) located(file, text string, err error) error {
 	name, _, _ := strings.Cut(err.Error(), " ")
-	return usagef("%s:%d: %v", file, lineOf(text, toml.Key{name}), err)
+	return usagef("%s:%d: %v", file, lineOf(text, strings.Split(name, ".")), err)
 }
 
 // refused is a mistake in the parameters to begin with; those of the file get
@@ -165,7 +175,7 @@ func (c *config) validate() error {
 	if len(c.Name) > 63 {
 		return usagef("name %q is too long; right would be 63 bytes at most", c.Name)
 	}
-	return nil
+	return c.validateDirections()
 }
 
 func isPort(s string) bool {

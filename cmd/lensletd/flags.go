@@ -23,6 +23,7 @@ func usagef(format string, args ...any) error {
 type options struct {
 	config
 	check, version bool
+	file           string // the configuration file; "" = none
 }
 
 const usage = `usage: lensletd [flags]
@@ -43,8 +44,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	o := options{config: defaults()}
 	fs := flag.NewFlagSet("lensletd", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // our own words below
-	file := fs.String("config", "", "")
 	given := config{}
+	fs.StringVar(&o.file, "config", "", "")
 	fs.StringVar(&given.Listen, "listen", "", "")
 	fs.StringVar(&given.Name, "name", "", "")
 	fs.StringVar(&given.Source, "source", "", "")
@@ -70,8 +71,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	if fs.NArg() > 0 {
 		return o, usagef("unexpected argument %q; lensletd -h lists the flags", fs.Arg(0))
 	}
-	if *file != "" {
-		if err := o.load(*file); err != nil {
+	if o.file != "" {
+		if err := o.load(o.file); err != nil {
 			return o, err
 		}
 	}

@@ -40,6 +40,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if o.check {
 		return d.check()
 	}
+	if o.file != "" {
+		d.reread = func() (config, error) {
+			o, err := parseFlags(args, io.Discard)
+			return o.config, err
+		}
+	}
 	return d.serve(ctx)
 }
 
@@ -54,6 +60,7 @@ type daemon struct {
 	stdout     io.Writer
 	log        *slog.Logger
 	id         board.Identity
+	reread     func() (config, error) // the configuration as it is now; nil: there is no file
 	openSource func(name string, log *slog.Logger) (encoder.Source, error)
 
 	listeners []net.Listener
@@ -67,10 +74,13 @@ type daemon struct {
 
 // serve opens everything, and runs until ctx ends or a part fails.
 func (d *daemon) serve(ctx context.Context) error {
+	hangups, ignore := d.hangups()
+	defer ignore()
 	if err := d.open(); err != nil {
 		return err
 	}
 	tasks := newTasks(ctx)
+	tasks.run("reload", func(ctx context.Context) error { return d.reload(ctx, hangups) })
 	tasks.run("stream", d.pipeline.Run)
 	tasks.run("RTSP server", func(ctx context.Context) error { return d.server.Serve(ctx, d.listeners...) })
 	if d.advert != nil {
@@ -110,7 +120,7 @@ func (d *daemon) open() (err error) {
 		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet,
 	})
 	p.stream, p.advert = d.stream, d.advert
-	d.server, err = rtspd.NewServer(rtspd.Config{Name: "lenslet/" + version, Log: d.log}, d.stream)
+	d.server, err = rtspd.NewServer(rtspd.Config{Name: "lenslet/" + version, Log: d.log, Directions: d.directions()}, d.stream)
 	if err != nil {
 		return errors.Join(err, d.pipeline.Close())
 	}

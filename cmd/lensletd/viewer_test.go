@@ -27,9 +27,11 @@ type viewer struct {
 	cseq    int
 
 	answers chan *wire.Response // closed when the connection ends
+	asked   chan asked          // requests of the server, answered already
 	mu      sync.Mutex
 	packets []rtp.Header
-	nalus   []byte // nal_unit_type of each packet, 0 for the rest of a fragmented one
+	sets    map[string]int // the packet that each SPS came in first, by its base64
+	nalus   []byte         // nal_unit_type of each packet, 0 for the rest of a fragmented one
 	sizes   []int
 	reports []rtcp.SenderReport
 	bye     chan struct{} // closed by the first BYE
@@ -47,7 +49,7 @@ func dialViewer(t testing.TB, address string) *viewer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := &viewer{t: t, conn: conn, base: address, answers: make(chan *wire.Response, 8), bye: make(chan struct{})}
+	v := &viewer{t: t, conn: conn, base: address, answers: make(chan *wire.Response, 8), asked: make(chan asked, 64), sets: map[string]int{}, bye: make(chan struct{})}
 	t.Cleanup(v.close)
 	return v
 }
@@ -118,8 +120,8 @@ func (v *viewer) receive(channel byte, c *net.UDPConn) {
 	}
 }
 
-// do sends a request and waits for its answer.
-func (v *viewer) do(method, target, body string, headers ...string) *wire.Response {
+// send sends a request.
+func (v *viewer) send(method, target, body string, headers ...string) {
 	v.t.Helper()
 	v.cseq++
 	req := wire.Request{Method: method, URL: target, Version: "RTSP/1.0", Body: []byte(body)}
@@ -134,8 +136,14 @@ func (v *viewer) do(method, target, body string, headers ...string) *wire.Respon
 		req.Header.Add(headers[i], headers[i+1])
 	}
 	if _, err := v.conn.Write(req.Append(nil)); err != nil {
-		v.t.Fatal(err)
+		v.t.Errorf("%s: %v", method, err)
 	}
+}
+
+// do sends a request and waits for its answer.
+func (v *viewer) do(method, target, body string, headers ...string) *wire.Response {
+	v.t.Helper()
+	v.send(method, target, body, headers...)
 	select {
 	case res, ok := <-v.answers:
 		if !ok {
@@ -191,6 +199,8 @@ func (v *viewer) read() {
 		switch m := m.(type) {
 		case *wire.Response:
 			v.answers <- m
+		case *wire.Request:
+			v.oblige(m)
 		case wire.Interleaved:
 			v.take(m.Channel, m.Payload)
 		}
@@ -226,6 +236,7 @@ func (v *viewer) take(channel byte, b []byte) {
 	v.packets = append(v.packets, h)
 	v.nalus = append(v.nalus, naluType(b[n:]))
 	v.sizes = append(v.sizes, len(b))
+	v.learn(b[n:])
 }
 
 func naluType(payload []byte) byte {

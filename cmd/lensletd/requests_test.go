@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"lenslet/rtspd/wire"
+)
+
+// An asked is a request of the server.
+type asked struct {
+	*wire.Request
+	packets int // received before it
+}
+
+// oblige notes a request of the server and answers it.
+func (v *viewer) oblige(m *wire.Request) {
+	v.mu.Lock()
+	n := len(v.packets)
+	v.mu.Unlock()
+	res := wire.Response{Status: wire.OK, Header: wire.Header{{Name: "CSeq", Value: m.Header.Get("CSeq")}}}
+	if _, err := v.conn.Write(res.Append(nil)); err != nil {
+		v.t.Logf("answer to %s: %v", m.Method, err)
+	}
+	select {
+	case v.asked <- asked{m, n}:
+	default:
+		v.t.Errorf("more requests than anybody wants: %s", m.Method)
+	}
+}
+
+// request waits for a request of the server; others are passed over.
+func (v *viewer) request(method string) asked {
+	v.t.Helper()
+	limit := time.After(30 * time.Second)
+	for {
+		select {
+		case a := <-v.asked:
+			if a.Method == method {
+				return a
+			}
+		case <-limit:
+			v.t.Fatalf("no %s", method)
+		}
+	}
+}
+
+// learn notes where an SPS came first. v.mu is held.
+func (v *viewer) learn(payload []byte) {
+	if n := len(payload); payload[0]&0x1f == 24 && n > 4 { // STAP-A: the first of its NAL units
+		payload = payload[3:min(n, 3+int(payload[1])<<8+int(payload[2]))]
+	}
+	if payload[0]&0x1f != 7 {
+		return
+	}
+	sps := base64.StdEncoding.EncodeToString(payload)
+	if _, ok := v.sets[sps]; !ok {
+		v.sets[sps] = len(v.packets)
+	}
+}
+
+// announced is the SPS that an ANNOUNCE tells, in base64.
+func announced(t *testing.T, a asked) string {
+	t.Helper()
+	_, sps, ok := strings.Cut(string(a.Body), "sprop-parameter-sets=")
+	sps, _, _ = strings.Cut(sps, ",")
+	if !ok || a.Header.Get("Content-Type") != "application/sdp" {
+		t.Fatalf("no parameter sets in the announcement:\n%s", a.Body)
+	}
+	return sps
+}
+
+func TestNewResolutionIsAnnouncedFirst(t *testing.T) {
+	url, _ := start(t, "-source", "pattern", "-set", "resolution=320x240", "-set", "framerate=15")
+	quiet, udp, tcp := dialViewer(t, url), dialViewer(t, url), dialViewer(t, url)
+	quiet.play("tcp")
+	udp.play("udp")
+	tcp.play("tcp")
+	udp.set(wire.OK, "server_requests: on")
+	if res := tcp.do("OPTIONS", "*", "", "Supported", "lenslet.requests"); res.Header.Get("Supported") != "lenslet.requests" {
+		t.Errorf("Supported is answered with %q", res.Header.Get("Supported"))
+	}
+	told := map[string]bool{}
+	for _, size := range []string{"640x360", "642x362", "480x270"} {
+		quiet.set(wire.OK, "resolution: "+size)
+		byTCP, byUDP := tcp.request("ANNOUNCE"), udp.request("ANNOUNCE")
+		sps := announced(t, byTCP)
+		if announced(t, byUDP) != sps {
+			t.Errorf("%s: two viewers are told different things", size)
+		}
+		if told[sps] {
+			t.Errorf("%s: told what was told before", size)
+		}
+		told[sps] = true
+		first := func(v *viewer) int {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			return v.sets[sps]
+		}
+		for _, v := range []*viewer{udp, tcp} {
+			waitFor(t, 30*time.Second, size+" is sent", func() bool { return first(v) > 0 })
+		}
+		if n := first(tcp); n <= byTCP.packets {
+			t.Errorf("%s: the parameter sets came in packet %d, the announcement after %d", size, n, byTCP.packets)
+		}
+	}
+	for range 2 {
+		tcp.units(5)
+		if n := len(tcp.asked) + len(udp.asked); n > 0 {
+			t.Errorf("%d more requests", n)
+		}
+	}
+	if n := len(quiet.asked); n > 0 {
+		t.Errorf("a viewer that has not opted in gets %d requests", n)
+	}
+}
