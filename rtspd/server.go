@@ -30,6 +30,7 @@ type Server struct {
 	cfg     Config
 	udp     *udpPair
 	streams map[string]*Stream // by path; fixed once Serve runs
+	pushes  []*Push            // fixed once Serve runs
 	running context.Context    // ends with shutdown: what a request waits for
 	halt    context.CancelFunc // ends running
 
@@ -90,12 +91,17 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	all.Go(func() { s.udp.read(s.udp.rtcp, s.rtcpFrom) })
 	all.Go(func() { s.udp.read(s.udp.rtp, func(netip.AddrPort, []byte) {}) }) // what viewers send to open a firewall
 	all.Go(func() { s.tick(ctx) })
+	var pushing sync.WaitGroup
+	for _, p := range s.pushes {
+		pushing.Go(func() { p.run(ctx) })
+	}
 
 	<-ctx.Done()
 	for _, l := range listeners {
 		_ = l.Close()
 	}
 	s.shutdown()
+	pushing.Wait() // they say BYE by UDP too
 	s.udp.close()
 	all.Wait()
 	if asked.Err() != nil {
@@ -248,6 +254,10 @@ func (s *Server) rtcpFrom(from netip.AddrPort, packet []byte) {
 	s.mu.Unlock()
 	if ses != nil {
 		s.feedback(ses, packet)
+		return
+	}
+	for _, p := range s.pushes {
+		p.rtcpFrom(from, packet)
 	}
 }
 

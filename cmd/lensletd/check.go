@@ -19,8 +19,8 @@ func (d *daemon) check() error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(d.stdout, "listen    %s\nname      %s\ncamera    %s\nencoder   %s\nstream    /%s, %s\n",
-		d.Listen, d.name(), plan.Camera, plan.Encoder, path, plan.Why)
+	_, err = fmt.Fprintf(d.stdout, "listen    %s\nname      %s\ncamera    %s\nencoder   %s\nstream    /%s, %s\npush      %s\n",
+		d.Listen, d.name(), plan.Camera, plan.Encoder, path, plan.Why, d.Push.shown())
 	if camera, ok := d.source.(*capture.Camera); ok && err == nil {
 		return offers(d.stdout, camera.Path())
 	}

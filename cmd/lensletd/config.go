@@ -25,6 +25,7 @@ type config struct {
 	Packet  int            `toml:"packet"`  // bytes of an RTP packet at most, 200 to 65000
 	Log     string         `toml:"log"`     // debug, info, warn or error
 	State   string         `toml:"state"`   // directory of what outlives the daemon; "" = where the user's state is
+	Push    pushConfig     `toml:"push"`    // a media server to publish to
 	Set     map[string]any `toml:"set"`     // parameters to begin with
 
 	// What a running daemon takes anew (reload.go).
@@ -174,6 +175,9 @@ func (c *config) validate() error {
 	}
 	if len(c.Name) > 63 {
 		return usagef("name %q is too long; right would be 63 bytes at most", c.Name)
+	}
+	if err := c.Push.validate(); err != nil {
+		return err
 	}
 	return c.validateDirections()
 }

@@ -21,6 +21,7 @@ type parameters struct {
 	pipeline *encoder.Pipeline
 	stream   *rtspd.Stream
 	advert   *advert.Advert // nil: the camera has no name on the LAN
+	push     *rtspd.Push    // nil: the stream is not published elsewhere
 	started  time.Time
 }
 
@@ -36,7 +37,7 @@ func readOnly() []string {
 	return []string{
 		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
 		"frames_copied", "packets_sent", "bytes_sent", "packets_received", "packets_lost", "packets_resent", "jitter", "latency",
-		"uptime", "temperature", "throttled",
+		"uptime", "temperature", "throttled", "push",
 	}
 }
 
@@ -119,6 +120,8 @@ func (r *reading) value(name string) (string, bool) {
 		return r.p.pipeline.Encoder(), true
 	case "camera":
 		return r.p.pipeline.Camera(), true
+	case "push":
+		return r.p.push.Status(), true
 	}
 	if n, ok := r.counters()[name]; ok {
 		return strconv.FormatUint(n, 10), true

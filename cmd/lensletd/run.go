@@ -124,6 +124,9 @@ func (d *daemon) open() (err error) {
 	if err != nil {
 		return errors.Join(err, d.pipeline.Close())
 	}
+	if p.push, err = d.openPush(); err != nil {
+		return errors.Join(err, d.pipeline.Close())
+	}
 	return nil
 }
 
