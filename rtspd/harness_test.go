@@ -146,9 +146,16 @@ func newLabOn(t testing.TB, listen string, options ...option) *lab {
 	return newLabWith(t, listen, nil, options...)
 }
 
-// newLabWith makes a lab that serves other streams too. "tls:" in front of the
-// address makes it one over TLS.
+// newLabWith makes a lab that serves other streams too. listen is as for serve.
 func newLabWith(t testing.TB, listen string, others []*Stream, options ...option) *lab {
+	t.Helper()
+	l := prepareLab(t, others, options...)
+	l.serve(listen)
+	return l
+}
+
+// prepareLab makes a lab that does not serve yet.
+func prepareLab(t testing.TB, others []*Stream, options ...option) *lab {
 	t.Helper()
 	l := &lab{
 		t: t, parameters: &fakeParameters{bitrate: 5000, entered: make(chan struct{}, 1)},
@@ -164,9 +171,16 @@ func newLabWith(t testing.TB, listen string, others []*Stream, options ...option
 	if l.srv, err = NewServer(cfg, append(others, l.stream)...); err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+// serve lets the server run until the test ends; "tls:" in front of the address:
+// over TLS.
+func (l *lab) serve(listen string) {
+	l.t.Helper()
 	listener, err := net.Listen("tcp", strings.TrimPrefix(listen, "tls:"))
 	if err != nil {
-		t.Fatal(err)
+		l.t.Fatal(err)
 	}
 	l.addr = listener.Addr().String()
 	l.url = "rtsp://" + l.addr + "/main"
@@ -179,8 +193,7 @@ func newLabWith(t testing.TB, listen string, others []*Stream, options ...option
 		defer close(l.ended)
 		l.served = l.srv.Serve(ctx, listener)
 	}()
-	t.Cleanup(l.cleanup)
-	return l
+	l.t.Cleanup(l.cleanup)
 }
 
 // stop ends the server and waits for it.

@@ -71,6 +71,10 @@ func (p *Push) dial(ctx context.Context, to target) (*publication, error) {
 		}
 		nc = secured
 	}
+	return newPublication(p, to, nc), nil
+}
+
+func newPublication(p *Push, to target, nc net.Conn) *publication {
 	c := &publication{
 		push: p, to: to, nc: nc, out: newOutbox(nc, p.stall),
 		timeout: time.Minute, ping: "OPTIONS", closed: make(chan struct{}), // a minute: RFC 2326 12.37
@@ -79,7 +83,7 @@ func (p *Push) dial(ctx context.Context, to target) (*publication, error) {
 		password, _ := to.user.Password()
 		c.login = &auth.Client{User: to.user.Username(), Password: password}
 	}
-	return c, nil
+	return c
 }
 
 // plainly leaves the addresses out of the network's errors: they are known, or
