@@ -100,6 +100,9 @@ func feedbackOn(t testing.TB, packets [][]byte) []byte {
 
 func TestPushOverUDP(t *testing.T) {
 	rtpPort, rtcpPort := listenUDP(t), listenUDP(t)
+	if portOf(rtpPort) > portOf(rtcpPort) {
+		rtpPort, rtcpPort = rtcpPort, rtpPort
+	}
 	s := newMediaServer(t)
 	s.odd["SETUP"] = func(c *mediaConn, r *wire.Request) {
 		ports := wire.PortRange{First: portOf(rtpPort), Last: portOf(rtcpPort), OK: true}
