@@ -68,7 +68,7 @@ func (s *Stream) feedback(v *viewer, packet []byte) (bye bool) {
 // heard adds what a receiver report says beyond the ones before. The sums never
 // fall, also when a viewer pauses, leaves, or takes something back.
 func (s *Stream) heard(v *viewer, r rtp.Reception) {
-	v.last = r
+	v.last, v.reports = r, true
 	expected := int64(r.Highest) - int64(v.firstSeq) + 1 // RFC 3550 A.3
 	received := uint64(min(max(0, expected-int64(r.Lost)), int64(v.packets)))
 	lost := uint64(max(0, r.Lost))
@@ -78,5 +78,8 @@ func (s *Stream) heard(v *viewer, r rtp.Reception) {
 }
 
 func (v *viewer) jitter() time.Duration {
+	if !v.reports {
+		return v.toldJitter
+	}
 	return time.Duration(v.last.Jitter) * time.Second / rtp.ClockRate
 }

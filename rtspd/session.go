@@ -19,6 +19,9 @@ type session struct {
 	control atomic.Pointer[conn]   // where the client takes requests, if it does
 	over    chan struct{}          // closed by Server.end
 
+	polled      atomic.Int64 // when the client was asked what it receives, CLOCK_MONOTONIC; 0: not yet
+	pollRefused atomic.Bool  // it did not want to tell
+
 	mu    sync.Mutex // one request at a time
 	state state
 }

@@ -42,6 +42,9 @@ func (s *Server) sweep(now time.Duration, wall time.Time) {
 		}
 	}
 	s.expire(now)
+	for _, ses := range s.everySession() {
+		ses.poll(now)
+	}
 	for _, stream := range s.streams {
 		stream.report(now, wall)
 	}

@@ -30,6 +30,9 @@ type viewer struct {
 	fir      int                              // 1 + the number of the last FIR; 0: none came
 	trip     time.Duration                    // round trip, by the receiver reports; 0: not known
 	resent   []resend                         // what was sent once more, while it plays
+
+	reports    bool          // receiver reports came
+	toldJitter time.Duration // what the client said, when asked
 }
 
 // rtcpFrom is where a UDP viewer sends its RTCP from; not valid for others.

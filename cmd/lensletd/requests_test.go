@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +22,15 @@ func (v *viewer) oblige(m *wire.Request) {
 	n := len(v.packets)
 	v.mu.Unlock()
 	res := wire.Response{Status: wire.OK, Header: wire.Header{{Name: "CSeq", Value: m.Header.Get("CSeq")}}}
+	if m.Method == "GET_PARAMETER" {
+		res.Header.Add("Content-Type", "text/parameters")
+		res.Body = fmt.Appendf(nil, "packets_received: %d\r\njitter: 1.5\r\n", n)
+	}
 	if _, err := v.conn.Write(res.Append(nil)); err != nil {
 		v.t.Logf("answer to %s: %v", m.Method, err)
+	}
+	if m.Method == "GET_PARAMETER" {
+		return // comes now and then
 	}
 	select {
 	case v.asked <- asked{m, n}:
@@ -114,5 +122,20 @@ func TestNewResolutionIsAnnouncedFirst(t *testing.T) {
 	}
 	if n := len(quiet.asked); n > 0 {
 		t.Errorf("a viewer that has not opted in gets %d requests", n)
+	}
+}
+
+// A viewer that sends no receiver reports is asked instead.
+func TestWhatViewersSayTheyReceiveIsCounted(t *testing.T) {
+	url, _ := start(t, "-source", "pattern", "-set", "resolution=320x240")
+	v := dialViewer(t, url)
+	v.play("udp")
+	if got := v.get("packets_received") + " " + v.get("jitter"); got != "0 0.0" {
+		t.Errorf("before it was asked: %s", got)
+	}
+	v.set(wire.OK, "server_requests: on")
+	waitFor(t, 60*time.Second, "the answer counts", func() bool { return v.get("packets_received") != "0" })
+	if got := v.get("jitter"); got != "1.5" {
+		t.Errorf("jitter is %s ms, not 1.5", got)
 	}
 }
