@@ -44,7 +44,8 @@ type client struct {
 	br      *bufio.Reader
 	cseq    int
 	session string
-	setUp   response // the answer to SETUP
+	logsIn  func(method, url string) string // gives what Authorization has; nil: without
+	setUp   response                        // the answer to SETUP
 	tcp     bool
 	frames  []frame    // interleaved, read and not yet looked at
 	asked   []response // requests of the server, likewise
@@ -92,6 +93,9 @@ func (c *client) request(method, url string, h headers, body string) []byte {
 	fmt.Fprintf(&b, "%s %s RTSP/1.0\r\nCSeq: %d\r\n", method, url, c.cseq)
 	if c.session != "" {
 		fmt.Fprintf(&b, "Session: %s\r\n", c.session)
+	}
+	if c.logsIn != nil {
+		fmt.Fprintf(&b, "Authorization: %s\r\n", c.logsIn(method, url))
 	}
 	for i := 0; i < len(h); i += 2 {
 		fmt.Fprintf(&b, "%s: %s\r\n", h[i], h[i+1])
@@ -187,7 +191,9 @@ func readResponse(br *bufio.Reader) (response, error) {
 			return r, fmt.Errorf("%q is no header line", line)
 		}
 		name = strings.ToLower(name)
-		if _, twice := r.header[name]; twice {
+		if first, twice := r.header[name]; twice && name == "www-authenticate" {
+			value = first + ", " + value
+		} else if twice {
 			return r, fmt.Errorf("%s is there twice", name)
 		}
 		r.header[name] = value

@@ -31,6 +31,12 @@ type conn struct {
 	sessions      map[string]*session // set up here; serve's goroutine alone uses it
 	gone          chan struct{}       // closed by hangUp
 	once          sync.Once           // guards gone
+
+	begun      time.Time
+	secure     bool   // nobody can listen: TLS
+	turnedAway string // why there is no room for it; "" if there is. admit alone sets it
+	proved     bool   // somebody has logged in; like sessions
+	user       string // who did, "" without authentication
 }
 
 func newConn(srv *Server, nc net.Conn) *conn {
@@ -38,6 +44,7 @@ func newConn(srv *Server, nc net.Conn) *conn {
 		srv: srv, nc: nc, out: newOutbox(nc, srv.cfg.StallTimeout),
 		remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr()),
 		sessions: map[string]*session{}, gone: make(chan struct{}),
+		begun: time.Now(), secure: isSecure(nc),
 	}
 }
 
@@ -160,6 +167,9 @@ func (c *conn) awaitUntil(begun time.Time) error {
 	if !begun.IsZero() {
 		limit = begun.Add(c.srv.cfg.RequestTimeout)
 	}
+	if end, ok := c.deadline(); ok && end.Before(limit) {
+		limit = end
+	}
 	return c.nc.SetReadDeadline(limit)
 }
 
@@ -175,7 +185,7 @@ func (c *conn) prune() {
 // handleAll handles the complete messages in b and gives what is left.
 func (c *conn) handleAll(b []byte) ([]byte, error) {
 	for len(b) > 0 {
-		m, n, err := wire.Decode(b, wire.Limits{})
+		m, n, err := wire.Decode(b, c.srv.cfg.Limits.wire())
 		var bad *wire.SyntaxError
 		switch {
 		case errors.Is(err, wire.ErrIncomplete):
@@ -185,7 +195,7 @@ func (c *conn) handleAll(b []byte) ([]byte, error) {
 				c.refuse(bad.CSeq, bad.Status, bad.Text)
 			}
 			if bad.Skip == 0 {
-				return nil, err
+				return nil, errors.New("what came is no RTSP") // not its words: there may be a password in them
 			}
 			b = b[bad.Skip:]
 			continue

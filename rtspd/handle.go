@@ -28,6 +28,10 @@ type request struct {
 	stream  *Stream // nil: no such stream, or the URL is *
 	track   bool    // the URL names the track, not the presentation
 	session *session
+
+	anonymous bool // nobody logged in: OPTIONS, which says the same of all URLs
+	user      string
+	role      Role
 }
 
 // handle answers a request, exactly once.
@@ -44,11 +48,17 @@ func (c *conn) handle(m *wire.Request) {
 
 // check refuses what no method takes.
 func (c *conn) check(r *request) *wire.Response {
+	if c.turnedAway != "" {
+		return c.turnAway()
+	}
 	if r.Version != "RTSP/1.0" {
 		return plain(wire.RTSPVersionNotSupported, "this server speaks RTSP/1.0")
 	}
 	if r.cseq == "" {
 		return plain(wire.BadRequest, "the request has no CSeq")
+	}
+	if res := c.authenticate(r); res != nil {
+		return res
 	}
 	if tags := unsupported(r); len(tags) > 0 {
 		res := plain(wire.OptionNotSupported, "this server supports "+requestsTag+" only")
@@ -56,6 +66,9 @@ func (c *conn) check(r *request) *wire.Response {
 		return res
 	}
 	c.hears(r)
+	if r.anonymous {
+		return nil
+	}
 	if !known(r.Method) {
 		return plain(wire.NotImplemented, r.Method+" is not a method of RTSP that this server knows")
 	}
@@ -69,7 +82,7 @@ func (c *conn) check(r *request) *wire.Response {
 	if err != nil {
 		return plain(wire.BadRequest, err.Error())
 	}
-	if r.session = c.srv.session(id); r.session == nil {
+	if r.session = c.srv.session(id); r.session == nil || r.session.user != r.user { // another user's is as good as none
 		return plain(wire.SessionNotFound, "there is no such session; it may have timed out")
 	}
 	r.session.touch()
@@ -258,6 +271,9 @@ func (c *conn) setParameter(r *request) *wire.Response {
 	changes, switches := cutRequests(changes)
 	if refused := badRequests(switches); refused != nil {
 		return refused
+	}
+	if len(changes) > 0 && r.role != RoleAdmin {
+		return plain(wire.Forbidden, "this user may watch and read, but not change anything")
 	}
 	if len(changes) > 0 {
 		ctx, cancel := context.WithTimeout(c.srv.running, setLimit)

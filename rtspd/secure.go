@@ -35,6 +35,12 @@ func (c *conn) handshake() error {
 	return t.HandshakeContext(ctx)
 }
 
+// isSecure tells whether nobody can listen to the connection.
+func isSecure(nc net.Conn) bool {
+	_, ok := nc.(*tls.Conn)
+	return ok
+}
+
 // sever closes a connection at once. The Close of TLS alone would first wait up
 // to 5 s until the other side takes its farewell.
 func sever(nc net.Conn) {

@@ -12,6 +12,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"lenslet/rtspd/auth"
 )
 
 // Config of a Server. The zero value of each field but Log has a meaning.
@@ -22,6 +24,10 @@ type Config struct {
 	StallTimeout   time.Duration // of a connection that takes no byte; 10 s when 0
 	DrainTime      time.Duration // to follow a REDIRECT before the BYE; 1 s when 0
 	Directions     Directions    // to begin with; Direct changes them
+	Users          []User        // who may log in; nil: everyone is an admin, without
+	Realm          string        // what the passwords are for: the camera's name; Name when empty
+	NonceLifetime  time.Duration // of what a login is made with; 5 min when 0
+	Limits         Limits
 	Log            *slog.Logger
 }
 
@@ -33,6 +39,10 @@ type Server struct {
 	pushes  []*Push            // fixed once Serve runs
 	running context.Context    // ends with shutdown: what a request waits for
 	halt    context.CancelFunc // ends running
+
+	verifier *auth.Verifier  // nil: without authentication
+	roles    map[string]Role // of the users
+	logins   logins
 
 	// Locks are taken in the order session, Server, outbox and session, Stream,
 	// outbox; never two of a kind.
@@ -53,6 +63,9 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 	cfg.RequestTimeout = cmp.Or(cfg.RequestTimeout, 10*time.Second)
 	cfg.StallTimeout = cmp.Or(cfg.StallTimeout, 10*time.Second)
 	cfg.DrainTime = cmp.Or(cfg.DrainTime, time.Second)
+	cfg.Realm = cmp.Or(cfg.Realm, cfg.Name)
+	cfg.NonceLifetime = cmp.Or(cfg.NonceLifetime, 5*time.Minute)
+	cfg.Limits = cfg.Limits.withDefaults()
 	pair, err := listenPair()
 	if err != nil {
 		return nil, err
@@ -60,7 +73,9 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 	s := &Server{
 		cfg: cfg, udp: pair, streams: map[string]*Stream{},
 		sessions: map[string]*session{}, byRTCP: map[netip.AddrPort]*session{}, conns: map[*conn]struct{}{}, directions: cfg.Directions,
+		logins: logins{limit: cfg.Limits.FailedLogins, step: failureStep, from: map[netip.Addr]failures{}},
 	}
+	s.verifier, s.roles = newVerifier(&cfg)
 	s.running, s.halt = context.WithCancel(context.Background())
 	for _, stream := range streams {
 		if err := stream.attach(pair); err != nil {
@@ -138,10 +153,11 @@ func (s *Server) accept(ctx context.Context, l net.Listener, all *sync.WaitGroup
 func (s *Server) enter(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closed {
-		s.conns[c] = struct{}{}
+	if s.closed || !s.admit(c) {
+		return false
 	}
-	return !s.closed
+	s.conns[c] = struct{}{}
+	return true
 }
 
 func (s *Server) leave(c *conn) {

@@ -13,6 +13,7 @@ type session struct {
 	stream  *Stream
 	base    string         // the presentation's URL, as the client has it, with a slash at its end
 	from    netip.AddrPort // the connection that made it
+	user    string         // who made it, and to whom alone it belongs; "" without authentication
 	timeout time.Duration
 	seen    atomic.Int64           // the last sign of life, CLOCK_MONOTONIC
 	viewer  atomic.Pointer[viewer] // nil before the first SETUP; Server.bind changes it

@@ -18,8 +18,11 @@ func (c *conn) setup(r *request) *wire.Response {
 	case !r.track || (ses != nil && ses.stream != r.stream):
 		return plain(wire.AggregateOperationNotAllowed, "SETUP takes the URL of one track: "+base(r)+track)
 	case ses == nil:
+		if res := c.crowded(); res != nil {
+			return res
+		}
 		ses = c.srv.newSession(r.stream, c)
-		ses.base = base(r)
+		ses.base, ses.user = base(r), r.user
 		ses.carry(c)
 	}
 	res, displaced := c.transport(r, ses)

@@ -320,7 +320,7 @@ func TestTransportIsTheFirstOneThatFits(t *testing.T) {
 
 // A connection has 128 pairs of channels, and no more sessions than that.
 func TestChannelsRunOut(t *testing.T) {
-	l := newLab(t)
+	l := newLab(t, func(c *Config, _ *StreamConfig) { c.Limits.SessionsPerAddress = 200 })
 	c := l.dial()
 	h := headers{"Transport", "RTP/AVP/TCP;unicast;interleaved=0-1"}
 	used := map[string]bool{}
