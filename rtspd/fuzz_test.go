@@ -147,7 +147,12 @@ func dialed(t *testing.T, l *lab) net.Conn {
 	if !l.srv.enter(c) {
 		t.Fatal("the server is closed")
 	}
-	go c.serve()
+	var serving sync.WaitGroup
+	serving.Go(c.serve)
+	t.Cleanup(func() {
+		_ = far.Close()
+		serving.Wait()
+	})
 	return far
 }
 
