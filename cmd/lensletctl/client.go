@@ -23,8 +23,11 @@ type client struct {
 
 // dial connects to the first of the ports that takes the connection.
 func dial(ctx context.Context, t target, ports []string, limit time.Duration) (*client, error) {
-	if t.port != "" {
+	switch {
+	case t.port != "":
 		ports = []string{t.port}
+	case t.tls:
+		ports = securePorts[:]
 	}
 	d := net.Dialer{Timeout: limit}
 	var failed error
@@ -32,6 +35,9 @@ func dial(ctx context.Context, t target, ports []string, limit time.Duration) (*
 		t.port = port
 		conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(t.host, port))
 		if err == nil {
+			if conn, err = t.wrap(ctx, conn, limit); err != nil {
+				return nil, fmt.Errorf("%s: %w", net.JoinHostPort(t.host, port), cause(err, limit))
+			}
 			return &client{conn: conn, url: t.url()}, nil
 		}
 		if dns := new(net.DNSError); errors.As(err, &dns) || ctx.Err() != nil {

@@ -81,7 +81,7 @@ func named(c advert.Camera, name string) bool {
 // dialCamera tries the camera's addresses. What the user wrote goes before what
 // the camera advertises.
 func (t *tool) dialCamera(ctx context.Context, c advert.Camera, where target) (*client, error) {
-	if where.port == "" {
+	if where.port == "" && !where.tls {
 		where.port = strconv.Itoa(c.Port)
 	}
 	if where.path == "" {

@@ -20,7 +20,9 @@ const usage = `usage:
 
 URL is rtsp://host:8554/main or a part of it: a host, host:port, host/path, or
 the name of a camera that discover lists. Without a port 8554 and 554 are tried,
-without a path it is /main.
+without a path it is /main. rtsps://host is encrypted, on port 8322 or 322; with
+#sha256=FINGERPRINT behind it, as lensletd prints it, that certificate is the
+only one trusted.
 
 Bit rates may be written 500k, 2M or 1.5M; resolutions 360p (640x360), 480p
 (854x480), 720p (1280x720), 1080p (1920x1080) or 4k (3840x2160).

@@ -12,6 +12,8 @@ type target struct {
 	host string // a host name, an address, or the name of a camera
 	port string // "" if not given
 	path string // with the query; "" if not given
+	tls  bool   // rtsps://
+	pin  string // SHA-256 of the only certificate to trust, in hexadecimal; "": what the computer trusts
 }
 
 const defaultPath = "/main"
@@ -20,14 +22,18 @@ const defaultPath = "/main"
 // has a host. The user and the password are left out: they must not come to be
 // printed.
 func parseTarget(s string) (target, error) {
-	rest := s
-	if scheme, after, ok := strings.Cut(s, "://"); ok {
-		if !strings.EqualFold(scheme, "rtsp") {
-			return target{}, badUsage("%q is not a camera's URL, which begins with rtsp://", redact(s))
+	rest, pin, err := cutPin(s)
+	if err != nil {
+		return target{}, err
+	}
+	t := target{pin: pin}
+	if scheme, after, ok := strings.Cut(rest, "://"); ok {
+		t.tls = strings.EqualFold(scheme, "rtsps")
+		if !t.tls && !strings.EqualFold(scheme, "rtsp") {
+			return target{}, badUsage("%q is not a camera's URL, which begins with rtsp:// or rtsps://", redact(s))
 		}
 		rest = after
 	}
-	var t target
 	if i := strings.IndexAny(rest, "/?"); i >= 0 {
 		rest, t.path = rest[:i], rest[i:]
 	}
@@ -78,7 +84,11 @@ func (t target) url() string {
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path
 	}
-	return "rtsp://" + net.JoinHostPort(host, t.port) + path
+	scheme := "rtsp://"
+	if t.tls {
+		scheme = "rtsps://"
+	}
+	return scheme + net.JoinHostPort(host, t.port) + path
 }
 
 // isHost tells whether the name server may know the host; the names of cameras

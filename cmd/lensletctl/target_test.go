@@ -22,6 +22,11 @@ func TestParseTarget(t *testing.T) {
 		{"rtsp://10.0.0.7:8554/main", target{host: "10.0.0.7", port: "8554", path: "/main"}, "rtsp://10.0.0.7:8554/main"},
 		{"rtsp://joe:secret@cam/main", target{host: "cam", path: "/main"}, "rtsp://cam:8554/main"},
 		{"joe:p@ss@cam:554", target{host: "cam", port: "554"}, "rtsp://cam:554/main"},
+		{"rtsps://cam", target{host: "cam", tls: true}, "rtsps://cam:8554/main"},
+		{"RTSPS://joe:secret@cam:322/main#sha256=" + strings.Repeat("Ab:", 31) + "cd", target{
+			host: "cam", port: "322", path: "/main", tls: true, pin: strings.Repeat("ab", 31) + "cd",
+		}, "rtsps://cam:322/main"},
+		{"Door #2", target{host: "Door #2"}, "rtsp://Door #2:8554/main"},
 		{"::1", target{host: "::1"}, "rtsp://[::1]:8554/main"},
 		{"[::1]", target{host: "::1"}, "rtsp://[::1]:8554/main"},
 		{"[::1]:554/x", target{host: "::1", port: "554", path: "/x"}, "rtsp://[::1]:554/x"},

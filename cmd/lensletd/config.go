@@ -28,6 +28,12 @@ type config struct {
 	Push    pushConfig     `toml:"push"`    // a media server to publish to
 	Set     map[string]any `toml:"set"`     // parameters to begin with
 
+	// Encryption, and RTSP inside of HTTP.
+	ListenTLS  string `toml:"listen_tls"`  // HOST:PORT of RTSPS; "" = none
+	ListenHTTP string `toml:"listen_http"` // HOST:PORT of one more port for RTSP in HTTP, which all ports take; "" = none
+	TLSCert    string `toml:"tls_cert"`    // PEM file; "" = a certificate of our own
+	TLSKey     string `toml:"tls_key"`     // PEM file of its key
+
 	// What a running daemon takes anew (reload.go).
 	RedirectTo string `toml:"redirect_to"` // URL that new viewers are sent to; "" = none
 	DrainTo    string `toml:"drain_to"`    // URL that all viewers are sent to at the end; "" = none
@@ -153,6 +159,9 @@ func (c *config) validate() error {
 	if _, port, err := net.SplitHostPort(c.Listen); err != nil || !isPort(port) {
 		return usagef("listen %q is not an address; right would be :8554 or 192.168.1.7:8554", c.Listen)
 	}
+	if err := c.validateTLS(); err != nil {
+		return err
+	}
 	switch s := c.Source; {
 	case s == "auto", s == "pattern", strings.HasPrefix(s, "/dev/"):
 	case strings.HasPrefix(s, "file:") && len(s) > len("file:"):
@@ -180,6 +189,18 @@ func (c *config) validate() error {
 		return err
 	}
 	return c.validateDirections()
+}
+
+func (c *config) validateTLS() error {
+	for _, l := range []struct{ name, address, right string }{{"listen_tls", c.ListenTLS, ":8322"}, {"listen_http", c.ListenHTTP, ":80"}} {
+		if _, port, err := net.SplitHostPort(l.address); l.address != "" && (err != nil || !isPort(port)) {
+			return usagef("%s %q is not an address; right would be %s or 192.168.1.7%s", l.name, l.address, l.right, l.right)
+		}
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return usagef("tls_cert and tls_key belong together; right would be both or none")
+	}
+	return nil
 }
 
 func isPort(s string) bool {

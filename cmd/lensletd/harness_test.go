@@ -51,11 +51,26 @@ func start(t *testing.T, args ...string) (address string, stop func()) {
 	return startWith(t, openSource, args...)
 }
 
+// startSaying does so, and gives all that lensletd prints.
+func startSaying(t *testing.T, args ...string) string {
+	t.Helper()
+	_, out, _ := startDaemon(t, openSource, args...)
+	waitFor(t, 20*time.Second, "lensletd has said everything", func() bool { return strings.HasSuffix(out.String(), "\n\n") })
+	return out.String()
+}
+
 // startWith does so with a source of the test's choice.
 func startWith(t *testing.T, open func(string, *slog.Logger) (encoder.Source, error), args ...string) (address string, stop func()) {
 	t.Helper()
+	address, _, stop = startDaemon(t, open, args...)
+	return address, stop
+}
+
+func startDaemon(t *testing.T, open func(string, *slog.Logger) (encoder.Source, error), args ...string) (address string, out *buffer, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	out, logs := &buffer{}, &buffer{}
+	out = &buffer{}
+	logs := &buffer{}
 	o, err := parseFlags(append([]string{"-listen", "127.0.0.1:0"}, args...), logs)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +101,7 @@ func startWith(t *testing.T, open func(string, *slog.Logger) (encoder.Source, er
 		address = urlPattern.FindString(out.String())
 		return address != ""
 	})
-	return address, stop
+	return address, out, stop
 }
 
 // client runs a program and gives its output. The test fails unless it exits

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +65,9 @@ type daemon struct {
 	openSource func(name string, log *slog.Logger) (encoder.Source, error)
 
 	listeners []net.Listener
-	source    encoder.Source // the pipeline's
+	secure    net.Listener    // the one of them over TLS; nil: none
+	cert      tls.Certificate // of secure
+	source    encoder.Source  // the pipeline's
 	pipeline  *encoder.Pipeline
 	stream    *rtspd.Stream
 	server    *rtspd.Server
@@ -133,25 +136,6 @@ func (d *daemon) open() (err error) {
 // path is the only stream's.
 const path = "main"
 
-func (d *daemon) listen() ([]net.Listener, error) {
-	passed, err := systemd.Listeners()
-	if err != nil {
-		return nil, err
-	}
-	var all []net.Listener
-	for _, l := range passed {
-		all = append(all, l.Listener)
-	}
-	if len(all) > 0 {
-		return all, nil
-	}
-	l, err := net.Listen("tcp", d.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", d.Listen, err)
-	}
-	return []net.Listener{l}, nil
-}
-
 // openPipeline opens source and encoder and gives them the parameters to begin
 // with.
 func (d *daemon) openPipeline() (*parameters, error) {
@@ -207,8 +191,8 @@ func (d *daemon) name() string {
 func (d *daemon) announce() {
 	s := d.pipeline.Settings()
 	url := fmt.Sprintf("rtsp://%s/%s", reachable(d.listeners[0].Addr()), path)
-	_, _ = fmt.Fprintf(d.stdout, "lenslet streams %s, %dx%d at %s frames/s\n\n  open it at    %s\n  for example   ffplay %s\n\n",
-		d.pipeline.Camera(), s.Width, s.Height, s.Rate, url, url)
+	_, _ = fmt.Fprintf(d.stdout, "lenslet streams %s, %dx%d at %s frames/s\n\n  open it at    %s\n  for example   ffplay %s\n%s\n",
+		d.pipeline.Camera(), s.Width, s.Height, s.Rate, url, url, d.announceTLS())
 }
 
 // reachable is HOST:PORT for a listener's address: one that other computers can
