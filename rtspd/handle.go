@@ -27,6 +27,7 @@ type request struct {
 	url     *url.URL
 	stream  *Stream // nil: no such stream, or the URL is *
 	track   bool    // the URL names the track, not the presentation
+	whole   bool    // the URL names no stream, but all
 	session *session
 
 	anonymous bool // nobody logged in: OPTIONS, which says the same of all URLs
@@ -110,12 +111,7 @@ func (c *conn) locate(r *request) *wire.Response {
 		return plain(wire.BadRequest, "the URL is not of the form rtsp://HOST/PATH")
 	}
 	r.url = u
-	path := strings.Trim(u.Path, "/")
-	if r.stream = c.srv.streams[path]; r.stream == nil {
-		if p, ok := strings.CutSuffix(path, "/"+track); ok {
-			r.stream, r.track = c.srv.streams[p], true
-		}
-	}
+	r.stream, r.track, r.whole = c.srv.find(strings.Trim(u.Path, "/"))
 	return nil
 }
 
@@ -141,12 +137,15 @@ func (c *conn) dispatch(r *request) *wire.Response {
 	case "PLAY", "PAUSE", "TEARDOWN":
 		return c.inSession(r)
 	}
-	return notAllowed(public) // ANNOUNCE, RECORD, REDIRECT
+	return foreignMethod(r.Method)
 }
 
 // inSession handles the methods that need a session.
 func (c *conn) inSession(r *request) *wire.Response {
 	ses := r.session
+	if ses != nil && r.whole {
+		r.stream = ses.stream
+	}
 	if ses == nil || ses.stream != r.stream {
 		return plain(wire.SessionNotFound, r.Method+" needs the Session that SETUP gave for this stream")
 	}
@@ -192,7 +191,7 @@ func (c *conn) describe(r *request) *wire.Response {
 			return res
 		}
 	}
-	body, ok := r.stream.describe(c.srv.cfg.Name, c.local.Addr())
+	body, at, ok := c.describeFor(r)
 	if !ok {
 		res := plain(wire.ServiceUnavailable, "the camera has not given a picture yet")
 		res.Header.Set("Retry-After", "1")
@@ -200,7 +199,7 @@ func (c *conn) describe(r *request) *wire.Response {
 	}
 	res := &wire.Response{Status: wire.OK, Body: body}
 	res.Header.Set("Content-Type", "application/sdp")
-	res.Header.Set("Content-Base", base(r))
+	res.Header.Set("Content-Base", at)
 	return res
 }
 
@@ -214,8 +213,7 @@ func accepts(list string) bool {
 	return false
 }
 
-// base is the URL of the presentation, with a slash at its end, so that the
-// relative control attributes resolve (RFC 2326 C.1.1).
+// base is the URL of the stream, with a slash at its end.
 func base(r *request) string {
 	u := url.URL{Scheme: r.url.Scheme, Host: r.url.Host, Path: "/" + r.stream.cfg.Path + "/"}
 	return u.String()

@@ -36,6 +36,7 @@ type Server struct {
 	cfg     Config
 	udp     *udpPair
 	streams map[string]*Stream // by path; fixed once Serve runs
+	order   []*Stream          // the same as NewServer was given them
 	pushes  []*Push            // fixed once Serve runs
 	running context.Context    // ends with shutdown: what a request waits for
 	halt    context.CancelFunc // ends running
@@ -84,6 +85,7 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 		}
 		stream.tell(func() { s.describeChanged(stream) })
 		s.streams[stream.cfg.Path] = stream
+		s.order = append(s.order, stream)
 	}
 	return s, nil
 }
