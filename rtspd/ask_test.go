@@ -287,3 +287,31 @@ func TestAnswerIsASignOfLife(t *testing.T) {
 		t.Error("the answer is no sign of life")
 	}
 }
+
+// Watching is enough to take requests: the switch changes nothing of the camera.
+func TestWhoMayOnlyWatchMayOptIn(t *testing.T) {
+	l := newLoginLab(t)
+	l.publish(true, 100)
+	c := l.viewer().setupUDP()
+	h := headers{"Content-Type", parametersType}
+	c.must(403, "SET_PARAMETER", l.url, h, "server_requests: on\r\nbitrate: 7000\r\n")
+	if l.srv.session(c.session).ask(&wire.Request{Method: "OPTIONS", URL: "*"}, nil) {
+		t.Error("asked after a refusal")
+	}
+	c.must(200, "SET_PARAMETER", l.url, h, "server_requests: on\r\n")
+	c.asks(1)
+	c.nextRequest()
+}
+
+// Somebody else's session is not carried by a connection that only names it.
+func TestRequestsDoNotGoToAStranger(t *testing.T) {
+	l := newLoginLab(t)
+	l.publish(true, 100)
+	c := l.viewer().setupUDP()
+	stranger := l.admin()
+	stranger.session = c.session
+	stranger.must(454, "OPTIONS", l.url, optsIn, "")
+	if l.srv.session(c.session).ask(&wire.Request{Method: "OPTIONS", URL: "*"}, nil) {
+		t.Error("somebody else opted in")
+	}
+}

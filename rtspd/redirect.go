@@ -1,6 +1,7 @@
 package rtspd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -24,7 +25,8 @@ const retryAfter = 30
 // Direct changes the directions while the server runs. A DrainTo that was not in
 // force before drains at once: clients that take requests are sent there, the
 // others get a BYE, and who comes later is answered 302, until a Direct without
-// it. That takes up to Config.DrainTime.
+// it. That takes up to Config.DrainTime. Under a limit that is lower now, clients
+// that take requests are sent to either URL, as many as are too many.
 func (s *Server) Direct(d Directions) {
 	s.mu.Lock()
 	fresh := d.DrainTo != "" && d.DrainTo != s.directions.DrainTo
@@ -34,6 +36,23 @@ func (s *Server) Direct(d Directions) {
 	if fresh {
 		s.cfg.Log.Info("viewers are sent elsewhere", "to", d.DrainTo)
 		s.drain(d.DrainTo, "the camera sends its viewers elsewhere")
+		return
+	}
+	s.relieve(d)
+}
+
+// relieve sends clients that take requests elsewhere, as many as are there beyond
+// the limit. Nobody is thrown out.
+func (s *Server) relieve(d Directions) {
+	to := cmp.Or(d.RedirectTo, d.DrainTo)
+	if d.Viewers == 0 || to == "" {
+		return
+	}
+	all := s.everySession()
+	for beyond := len(all) - d.Viewers; len(all) > 0 && beyond > 0; all = all[1:] {
+		if all[0].redirect(to) {
+			beyond--
+		}
 	}
 }
 

@@ -267,3 +267,43 @@ func TestSameDirectionsDrainNobody(t *testing.T) {
 	}
 	l.checkWelcome()
 }
+
+// A lower limit sends away who can be sent, as many as are too many.
+func TestLowerLimitRelieves(t *testing.T) {
+	l := newLab(t)
+	l.publish(true, 100)
+	var clients []*client
+	for range 4 {
+		clients = append(clients, l.dial().setupTCP().optIn())
+	}
+	clients = append(clients, l.dial().setupTCP()) // has not opted in
+	asked := func() (n int) {
+		t.Helper()
+		for _, c := range clients {
+			c.must(200, "GET_PARAMETER", l.url, nil, "")
+			for len(c.asked) > 0 {
+				c.answer(c.checkRedirect(), 200, nil, "")
+				n++
+			}
+		}
+		return n
+	}
+	for _, s := range []struct {
+		d    Directions
+		want int
+	}{
+		{Directions{Viewers: 2}, 0}, // nowhere to go
+		{Directions{RedirectTo: elsewhere}, 0},
+		{Directions{RedirectTo: elsewhere, Viewers: 5}, 0},
+		{Directions{RedirectTo: elsewhere, Viewers: 3}, 2},
+		{Directions{RedirectTo: elsewhere, Viewers: 1}, 4},
+	} {
+		l.srv.Direct(s.d)
+		if got := asked(); got != s.want {
+			t.Errorf("%+v: %d are sent elsewhere, want %d", s.d, got, s.want)
+		}
+	}
+	if n := len(l.sessions()); n != len(clients) {
+		t.Errorf("%d sessions are left", n)
+	}
+}
