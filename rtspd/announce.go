@@ -78,6 +78,10 @@ func (s *session) describeChanged() {
 	if !ok {
 		return
 	}
+	if s.v2 {
+		s.notifyChanged(body)
+		return
+	}
 	s.ask(&wire.Request{Method: "ANNOUNCE", URL: strings.TrimSuffix(s.base, "/"), Body: body, Header: wire.Header{
 		{Name: "Content-Type", Value: "application/sdp"}, {Name: "Content-Base", Value: s.base},
 	}}, nil)

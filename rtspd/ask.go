@@ -136,6 +136,9 @@ func (s *session) ask(req *wire.Request, done func(*wire.Response, error)) bool 
 		return false
 	}
 	sent := *req
+	if s.v2 {
+		sent.Version = wire.Version20
+	}
 	sent.Header = append(wire.Header{{Name: "Session", Value: s.id}}, req.Header...)
 	return c.ask(&sent, func(res *wire.Response, err error) {
 		if err == nil {

@@ -3,6 +3,7 @@ package rtspd
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -22,12 +23,13 @@ type headers []string
 // A response is what came back, taken apart without the code under test: an
 // answer, or a request of the server.
 type response struct {
-	method string // of a request, with its
-	url    string
-	status int
-	cseq   string
-	header map[string]string // by lower-case name
-	body   string
+	version string // "1.0"
+	method  string // of a request, with its
+	url     string
+	status  int
+	cseq    string
+	header  map[string]string // by lower-case name
+	body    string
 }
 
 // A frame is one interleaved in the connection.
@@ -42,6 +44,7 @@ type client struct {
 	lab     *lab
 	nc      net.Conn
 	br      *bufio.Reader
+	version string // of its requests; 1.0 when empty
 	cseq    int
 	session string
 	logsIn  func(method, url string) string // gives what Authorization has; nil: without
@@ -90,7 +93,7 @@ func (c *client) write(b []byte) {
 func (c *client) request(method, url string, h headers, body string) []byte {
 	c.cseq++
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s RTSP/1.0\r\nCSeq: %d\r\n", method, url, c.cseq)
+	fmt.Fprintf(&b, "%s %s RTSP/%s\r\nCSeq: %d\r\n", method, url, cmp.Or(c.version, "1.0"), c.cseq)
 	if c.session != "" {
 		fmt.Fprintf(&b, "Session: %s\r\n", c.session)
 	}
@@ -173,10 +176,18 @@ func readResponse(br *bufio.Reader) (response, error) {
 	if err != nil {
 		return r, err
 	}
-	if _, err := fmt.Sscanf(line, "RTSP/1.0 %d", &r.status); err != nil {
-		if n, _ := fmt.Sscanf(line, "%s %s RTSP/1.0\r\n", &r.method, &r.url); n < 2 {
-			return r, fmt.Errorf("%q is no first line", line)
-		}
+	words := strings.SplitN(strings.TrimSuffix(line, "\r\n"), " ", 3)
+	switch {
+	case len(words) < 3:
+		return r, fmt.Errorf("%q is no first line", line)
+	case strings.HasPrefix(line, "RTSP/"):
+		r.version = words[0]
+		r.status, err = strconv.Atoi(words[1])
+	default:
+		r.method, r.url, r.version = words[0], words[1], words[2]
+	}
+	if r.version = strings.TrimPrefix(r.version, "RTSP/"); err != nil || (r.version != "1.0" && r.version != "2.0") {
+		return r, fmt.Errorf("%q is no first line", line)
 	}
 	for {
 		line, err := br.ReadString('\n')

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +31,7 @@ type conn struct {
 	asker         asker
 	remote, local netip.AddrPort
 	sessions      map[string]*session // set up here; serve's goroutine alone uses it
+	pipelines     map[string]*session // by the number of Pipelined-Requests; likewise
 	gone          chan struct{}       // closed by hangUp
 	once          sync.Once           // guards gone
 
@@ -43,7 +46,7 @@ func newConn(srv *Server, nc net.Conn) *conn {
 	return &conn{
 		srv: srv, nc: nc, out: newOutbox(nc, srv.cfg.StallTimeout),
 		remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr()),
-		sessions: map[string]*session{}, gone: make(chan struct{}),
+		sessions: map[string]*session{}, pipelines: map[string]*session{}, gone: make(chan struct{}),
 		begun: time.Now(), secure: isSecure(nc),
 	}
 }
@@ -184,7 +187,7 @@ func (c *conn) prune() {
 
 // handleAll handles the complete messages in b and gives what is left.
 func (c *conn) handleAll(b []byte) ([]byte, error) {
-	for len(b) > 0 {
+	for len(b) > 0 && !c.hungUp() {
 		m, n, err := wire.Decode(b, c.srv.cfg.Limits.wire())
 		var bad *wire.SyntaxError
 		switch {
@@ -232,14 +235,27 @@ func (c *conn) refuse(cseq string, status wire.Status, text string) {
 // answer sends the answer to a request, with what every answer tells about it.
 func (c *conn) answer(r *request, res *wire.Response) {
 	if r.Header.Has("Supported") {
-		res.Header.Set("Supported", requestsTag)
+		res.Header.Set("Supported", strings.Join(r.features(), ", "))
+	}
+	if v := r.Header.Get("Timestamp"); v != "" {
+		res.Header.Set("Timestamp", v)
+	}
+	last := slices.Contains(wire.List(strings.ToLower(r.Header.Get("Connection"))), "close")
+	if last {
+		res.Header.Set("Connection", "close")
+	}
+	if r.v2 {
+		r.complete(res)
 	}
 	c.respond(r.cseq, res)
+	if last {
+		c.hangUp()
+	}
 }
 
 // respond sends the answer to the request with that CSeq.
 func (c *conn) respond(cseq string, res *wire.Response) {
-	res.Version, res.Reason = "RTSP/1.0", res.Status.Reason()
+	res.Reason = res.Status.Reason()
 	h := make(wire.Header, 0, len(res.Header)+3)
 	if cseq != "" {
 		h.Add("CSeq", cseq)

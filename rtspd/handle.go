@@ -23,6 +23,7 @@ const foreign = "ANNOUNCE, RECORD, REDIRECT"
 // Session header name.
 type request struct {
 	*wire.Request
+	v2      bool // RTSP 2.0
 	cseq    string
 	url     *url.URL
 	stream  *Stream // nil: no such stream, or the URL is *
@@ -37,7 +38,7 @@ type request struct {
 
 // handle answers a request, exactly once.
 func (c *conn) handle(m *wire.Request) {
-	r := &request{Request: m, cseq: m.Header.Get("CSeq")}
+	r := &request{Request: m, v2: m.Version == wire.Version20, cseq: m.Header.Get("CSeq")}
 	res := c.check(r)
 	if res == nil {
 		res = c.dispatch(r)
@@ -52,8 +53,8 @@ func (c *conn) check(r *request) *wire.Response {
 	if c.turnedAway != "" {
 		return c.turnAway()
 	}
-	if r.Version != "RTSP/1.0" {
-		return plain(wire.RTSPVersionNotSupported, "this server speaks RTSP/1.0")
+	if r.Version != wire.Version10 && !r.v2 {
+		return plain(wire.RTSPVersionNotSupported, "this server speaks RTSP/1.0 and RTSP/2.0")
 	}
 	if r.cseq == "" {
 		return plain(wire.BadRequest, "the request has no CSeq")
@@ -62,7 +63,7 @@ func (c *conn) check(r *request) *wire.Response {
 		return res
 	}
 	if tags := unsupported(r); len(tags) > 0 {
-		res := plain(wire.OptionNotSupported, "this server supports "+requestsTag+" only")
+		res := plain(wire.OptionNotSupported, "this server supports "+strings.Join(r.features(), ", ")+" only")
 		res.Header.Set("Unsupported", strings.Join(tags, ", "))
 		return res
 	}
@@ -70,20 +71,25 @@ func (c *conn) check(r *request) *wire.Response {
 	if r.anonymous {
 		return nil
 	}
-	if !known(r.Method) {
+	if !r.knows(r.Method) {
 		return plain(wire.NotImplemented, r.Method+" is not a method of RTSP that this server knows")
 	}
 	if res := c.locate(r); res != nil {
 		return res
 	}
+	if res := c.check2(r); res != nil {
+		return res
+	}
 	id, _, err := wire.ParseSession(r.Header.Get("Session"))
 	if r.Header.Get("Session") == "" {
+		r.session = c.pipelined(r)
 		return nil
 	}
 	if err != nil {
 		return plain(wire.BadRequest, err.Error())
 	}
 	if r.session = c.srv.session(id); r.session == nil || r.session.user != r.user { // another user's is as good as none
+		r.session = nil
 		return plain(wire.SessionNotFound, "there is no such session; it may have timed out")
 	}
 	r.session.touch()
@@ -94,11 +100,7 @@ func (c *conn) check(r *request) *wire.Response {
 // unsupported lists what the request needs and this server has not.
 func unsupported(r *request) []string {
 	needs := wire.List(strings.Join(append(r.Header.Values("Require"), r.Header.Values("Proxy-Require")...), ","))
-	return slices.DeleteFunc(needs, func(tag string) bool { return tag == requestsTag })
-}
-
-func known(method string) bool {
-	return slices.Contains(wire.List(public+", "+foreign), method)
+	return slices.DeleteFunc(needs, func(tag string) bool { return slices.Contains(r.features(), tag) })
 }
 
 // locate finds what the URL names.

@@ -15,11 +15,13 @@ const requestsTag = "lenslet.requests"
 // connection, and is in no listing.
 const requestsName = "server_requests"
 
-// hears opts the client in if the request says so.
+// hears opts the client in if the request says so. One of RTSP 2.0 that has
+// play.basic has PLAY_NOTIFY and REDIRECT too (RFC 7826 11.1); GStreamer, which
+// has not, does not say so.
 func (c *conn) hears(r *request) {
 	for _, field := range []string{"Supported", "Require"} {
 		for _, tag := range wire.List(strings.Join(r.Header.Values(field), ",")) {
-			if tag == requestsTag {
+			if tag == requestsTag || (r.v2 && field == "Supported" && tag == basicTag) {
 				c.asker.optIn(true)
 			}
 		}

@@ -18,16 +18,14 @@ func (c *conn) play(r *request, next state) *wire.Response {
 		return refused
 	}
 	playing := ses.state == statePlaying
-	ses.state = next
+	ses.state, ses.played = next, r.cseq
 	if playing { // there is nothing to queue
-		return playing200(r)
+		return r.playing(true)
 	}
 	answered := make(chan struct{}) // closed by begin
 	v := ses.viewer.Load()
 	ses.stream.join(v, func(seq uint16, rtptime uint32) {
-		res := playing200(r)
-		res.Header.Set("RTP-Info", wire.FormatRTPInfo([]wire.RTPInfo{{URL: base(r) + track, Seq: seq, RTPTime: rtptime}}))
-		c.answer(r, res)
+		c.answer(r, r.started(seq, rtptime))
 		close(answered)
 	})
 	c.srv.cfg.Log.Info("viewer joined", "viewer", c.remote.Addr(), "stream", ses.stream.cfg.Path, "transport", v.transport())
@@ -43,6 +41,25 @@ func (c *conn) play(r *request, next state) *wire.Response {
 	if !ses.stream.abandon(v) { // begin runs now, or has
 		<-answered
 		return nil
+	}
+	return r.playing(false)
+}
+
+// started is the answer to PLAY for packets that begin with this number and time.
+func (r *request) started(seq uint16, rtptime uint32) *wire.Response {
+	if r.v2 {
+		return r.started2(seq, rtptime)
+	}
+	res := playing200(r)
+	res.Header.Set("RTP-Info", wire.FormatRTPInfo([]wire.RTPInfo{{URL: base(r) + track, Seq: seq, RTPTime: rtptime}}))
+	return res
+}
+
+// playing is the answer to PLAY of a session that plays already, or whose first
+// packet is not known yet.
+func (r *request) playing(already bool) *wire.Response {
+	if r.v2 {
+		return r.playing2(already)
 	}
 	return playing200(r)
 }

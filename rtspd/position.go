@@ -12,8 +12,8 @@ import (
 // stream cannot heed, or nobody can read. nil: it is heeded.
 func refusedPosition(r *request) *wire.Response {
 	if v := r.Header.Get("Range"); v != "" {
-		if rng, err := wire.ParseRange(v); err != nil || !live(rng, time.Now()) {
-			return plain(wire.InvalidRange, "the stream is live: the range can be npt=now- only")
+		if refused := r.refusedRange(v); refused != nil {
+			return refused
 		}
 	}
 	for _, name := range []string{"Scale", "Speed"} {
@@ -21,6 +21,17 @@ func refusedPosition(r *request) *wire.Response {
 		if n, err := strconv.ParseFloat(v, 64); v != "" && (err != nil || math.IsNaN(n) || math.IsInf(n, 0)) {
 			return plain(wire.BadRequest, name+" is not a number")
 		}
+	}
+	return nil
+}
+
+// refusedRange refuses a Range for refusedPosition.
+func (r *request) refusedRange(v string) *wire.Response {
+	if r.v2 {
+		return r.refusedRange2(v)
+	}
+	if rng, err := wire.ParseRange(v); err != nil || !live(rng, time.Now()) {
+		return plain(wire.InvalidRange, "the stream is live: the range can be npt=now- only")
 	}
 	return nil
 }

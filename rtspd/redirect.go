@@ -81,7 +81,9 @@ func (s *Server) drain(to, why string) {
 // dismiss ends a session and the connection that it is controlled by: not every
 // player heeds a BYE.
 func (s *Server) dismiss(ses *session, why string) {
-	s.end(ses, why, true)
+	if s.end(ses, why, true) {
+		ses.endOfStream()
+	}
 	if c := ses.control.Load(); c != nil {
 		c.hangUp()
 	}

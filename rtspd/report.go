@@ -35,8 +35,12 @@ func (s *Stream) rtcp(v *viewer, packet []byte) {
 		v.out.send(wire.Interleaved{Channel: v.rtcpChannel, Payload: packet}.Append(nil))
 		return
 	}
-	s.control.Plan([]rtp.Packet{{Header: packet}})
-	_, _ = s.control.Send(v.rtcpTo) // as UDP: it arrives or not
+	control := s.control
+	if v.mux {
+		control = s.muxed
+	}
+	control.Plan([]rtp.Packet{{Header: packet}})
+	_, _ = control.Send(v.rtcpTo) // as UDP: it arrives or not
 }
 
 // feedback takes an RTCP packet from a viewer. True: it said BYE.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"lenslet/rtspd/auth"
+	"lenslet/rtspd/rtp"
 )
 
 // Config of a Server. The zero value of each field but Log has a meaning.
@@ -106,7 +107,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		})
 	}
 	all.Go(func() { s.udp.read(s.udp.rtcp, s.rtcpFrom) })
-	all.Go(func() { s.udp.read(s.udp.rtp, func(netip.AddrPort, []byte) {}) }) // what viewers send to open a firewall
+	all.Go(func() { s.udp.read(s.udp.rtp, s.rtpFrom) })
 	all.Go(func() { s.tick(ctx) })
 	var pushing sync.WaitGroup
 	for _, p := range s.pushes {
@@ -244,8 +245,8 @@ func (s *Server) session(id string) *session {
 }
 
 // end takes a session out of everything, with a BYE if so wished. Ending twice
-// does nothing.
-func (s *Server) end(ses *session, why string, bye bool) {
+// does nothing. True: it played.
+func (s *Server) end(ses *session, why string, bye bool) (played bool) {
 	s.mu.Lock()
 	known := s.sessions[ses.id] == ses
 	if known {
@@ -255,13 +256,22 @@ func (s *Server) end(ses *session, why string, bye bool) {
 	}
 	s.mu.Unlock()
 	if !known {
-		return
+		return false
 	}
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
 	ses.state = stateInit
-	if ses.stream.remove(ses.viewer.Load(), bye) {
+	if played = ses.stream.remove(ses.viewer.Load(), bye); played {
 		s.cfg.Log.Info("viewer left", "viewer", ses.from.Addr(), "stream", ses.stream.cfg.Path, "why", why)
+	}
+	return played
+}
+
+// rtpFrom takes what comes to the port of RTP: RTCP of viewers who have both in
+// one, and what opens a firewall.
+func (s *Server) rtpFrom(from netip.AddrPort, packet []byte) {
+	if rtp.IsRTCP(packet) {
+		s.rtcpFrom(from, packet)
 	}
 }
 

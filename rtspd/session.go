@@ -14,6 +14,8 @@ type session struct {
 	base    string         // the presentation's URL, as the client has it, with a slash at its end
 	from    netip.AddrPort // the connection that made it
 	user    string         // who made it, and to whom alone it belongs; "" without authentication
+	v2      bool           // it was set up with RTSP 2.0
+	clock   bool           // the client takes ranges by the clock only
 	timeout time.Duration
 	seen    atomic.Int64           // the last sign of life, CLOCK_MONOTONIC
 	viewer  atomic.Pointer[viewer] // nil before the first SETUP; Server.bind changes it
@@ -23,8 +25,9 @@ type session struct {
 	polled      atomic.Int64 // when the client was asked what it receives, CLOCK_MONOTONIC; 0: not yet
 	pollRefused atomic.Bool  // it did not want to tell
 
-	mu    sync.Mutex // one request at a time
-	state state
+	mu     sync.Mutex // one request at a time
+	state  state
+	played string // CSeq of the PLAY in force
 }
 
 // touch notes a sign of life.

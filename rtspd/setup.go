@@ -23,9 +23,13 @@ func (c *conn) setup(r *request) *wire.Response {
 		}
 		ses = c.srv.newSession(r.stream, c)
 		ses.base, ses.user = base(r), r.user
+		ses.v2, ses.clock = r.v2, r.acceptsClock()
 		ses.carry(c)
 	}
 	res, displaced := c.transport(r, ses)
+	if res.Status == wire.OK {
+		c.pipeline(r, ses)
+	}
 	if displaced != nil { // without a BYE, which would reach the new viewer
 		c.srv.end(displaced, "another viewer has its port", false)
 	}
@@ -41,13 +45,13 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	if !ok {
 		return plain(wire.MethodNotValidInThisState, "the transport of a playing session stays; PAUSE first"), nil
 	}
-	offers, err := wire.ParseTransport(strings.Join(r.Header.Values("Transport"), ","))
+	offers, err := r.offers()
 	if err != nil {
 		return plain(wire.BadRequest, err.Error()), nil
 	}
 	i := slices.IndexFunc(offers, c.usable)
 	if i < 0 {
-		return plain(wire.UnsupportedTransport, "this server sends RTP/AVP and RTP/AVPF by UDP unicast (client_port) and RTP/AVP/TCP (interleaved), to the asking address only"), nil
+		return c.noTransport(r, offers), nil
 	}
 	t := offers[i]
 	v := c.viewerFor(ses, &t)
@@ -67,6 +71,9 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	c.sessions[ses.id] = ses
 	ses.state = next
 	res = ses.ok()
+	if offers[i].DestAddr != nil { // the answer in the terms of the question
+		c.addresses(&t)
+	}
 	t.SSRC = fmt.Sprintf("%08X", r.stream.packetizer.SSRC())
 	res.Header.Set("Transport", t.String())
 	return res, displaced
@@ -78,11 +85,8 @@ func (c *conn) usable(t wire.Transport) bool {
 	if (t.Profile != "RTP/AVP" && t.Profile != "RTP/AVPF") || t.Multicast || !watches(t.Mode) {
 		return false
 	}
-	if t.Destination != "" {
-		a, err := netip.ParseAddr(t.Destination)
-		if err != nil || a.Unmap() != c.remote.Addr().WithZone("") {
-			return false
-		}
+	if c.elsewhere(t) {
+		return false
 	}
 	return t.Lower == "TCP" || (t.Lower == "UDP" && c.remote.IsValid() && t.ClientPort.OK && t.ClientPort.First > 0 && t.ClientPort.RTCP() < 1<<16)
 }
@@ -106,13 +110,17 @@ func (c *conn) unicast(t *wire.Transport) *viewer {
 	at := func(port int) *udp.Destination {
 		return udp.NewDestination(netip.AddrPortFrom(c.remote.Addr(), uint16(port)))
 	}
-	asked, port := t.ClientPort, c.srv.udp.port
+	asked, mux, feedback, port := t.ClientPort, t.RTCPMux, t.Profile == "RTP/AVPF", c.srv.udp.port
 	*t = wire.Transport{
 		Profile: t.Profile, Lower: t.Lower, Unicast: true, ClientPort: asked,
 		ServerPort: wire.PortRange{First: port, Last: port + 1, OK: true},
 		Source:     c.local.Addr().WithZone("").String(),
 	}
-	return &viewer{rtpTo: at(asked.First), rtcpTo: at(asked.RTCP()), feedback: t.Profile == "RTP/AVPF"}
+	if mux { // RTCP by the ports of RTP (RFC 5761)
+		t.RTCPMux, t.ClientPort.Last, t.ServerPort.Last = true, asked.First, port
+		return &viewer{rtpTo: at(asked.First), rtcpTo: at(asked.First), mux: true, feedback: feedback}
+	}
+	return &viewer{rtpTo: at(asked.First), rtcpTo: at(asked.RTCP()), feedback: feedback}
 }
 
 // interleave is a viewer in this connection, on the channels asked for if they

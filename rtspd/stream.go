@@ -44,6 +44,7 @@ type StreamConfig struct {
 type Stream struct {
 	cfg   StreamConfig
 	cname string
+	made  time.Duration // when; normal play time begins here
 	took  latencies
 
 	mu         sync.Mutex
@@ -51,6 +52,7 @@ type Stream struct {
 	clock      rtp.Clock
 	sender     *udp.Sender // of RTP; nil until a server serves the stream
 	control    *udp.Sender // of RTCP
+	muxed      *udp.Sender // of RTCP by the port of RTP
 	pool       framedPool
 	frames     []*framed // of the unit being published, one for each channel in use
 	viewers    []*viewer
@@ -93,6 +95,7 @@ func NewStream(cfg StreamConfig) *Stream {
 	_, _ = rand.Read(r[:]) // never fails (crypto/rand)
 	s := &Stream{
 		cfg:        cfg,
+		made:       monotonic(),
 		cname:      fmt.Sprintf("%x@lenslet", r[10:]),
 		packetizer: rtp.NewPacketizer(payloadType, binary.BigEndian.Uint32(r[:]), binary.BigEndian.Uint16(r[4:]), cfg.MTU),
 		clock:      rtp.NewClock(binary.BigEndian.Uint32(r[6:])),
@@ -112,9 +115,13 @@ func (s *Stream) attach(p *udpPair) error {
 	if err != nil {
 		return err
 	}
+	muxed, err := udp.NewSender(p.rtp)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sender, s.control = sender, control
+	s.sender, s.control, s.muxed = sender, control, muxed
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 // made; the rest belongs to the stream, under its lock.
 type viewer struct {
 	rtpTo, rtcpTo *udp.Destination // by UDP
+	mux           bool             // RTCP goes by RTP's ports
 
 	out                     *outbox // interleaved: of the connection; nil: by UDP
 	conn                    *conn   // interleaved, and the connection was made to this server

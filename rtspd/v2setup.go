@@ -1,0 +1,102 @@
+package rtspd
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"lenslet/rtspd/wire"
+)
+
+// offers are the transports that a SETUP asks for, in the terms of 1.0.
+func (r *request) offers() ([]wire.Transport, error) {
+	offers, err := wire.ParseTransport(strings.Join(r.Header.Values("Transport"), ","))
+	if err != nil {
+		return nil, err
+	}
+	for i := range offers {
+		if r.v2 {
+			portsOf(&offers[i])
+		} else {
+			offers[i].DestAddr, offers[i].RTCPMux = nil, false
+		}
+	}
+	return offers, nil
+}
+
+// portsOf says by ports and destination what dest_addr says. GStreamer speaks of
+// ports in 2.0 too, and is answered likewise.
+func portsOf(t *wire.Transport) {
+	if len(t.DestAddr) == 0 {
+		return
+	}
+	first := t.DestAddr[0]
+	t.ClientPort = wire.PortRange{First: first.Port, Last: first.Port, OK: first.Port > 0}
+	if len(t.DestAddr) > 1 && !t.RTCPMux {
+		t.ClientPort.Last = t.DestAddr[1].Port
+		t.ClientPort.OK = t.ClientPort.OK && t.ClientPort.Last > 0
+	}
+	var hosts []string
+	for _, a := range t.DestAddr {
+		if a.Host != "" && !slices.Contains(hosts, a.Host) {
+			hosts = append(hosts, a.Host)
+		}
+	}
+	t.Destination = strings.Join(hosts, "/") // two hosts are no address, and refused as such
+}
+
+// addresses says by addresses what the answer t says by ports.
+func (c *conn) addresses(t *wire.Transport) {
+	if !t.ClientPort.OK { // interleaved
+		return
+	}
+	at := func(ip netip.Addr, ports wire.PortRange) []wire.Addr {
+		host := ip.WithZone("").String()
+		addrs := []wire.Addr{{Host: host, Port: ports.First}}
+		if !t.RTCPMux {
+			addrs = append(addrs, wire.Addr{Host: host, Port: ports.RTCP()})
+		}
+		return addrs
+	}
+	t.DestAddr, t.SrcAddr = at(c.remote.Addr(), t.ClientPort), at(c.local.Addr(), t.ServerPort)
+	t.ClientPort, t.ServerPort, t.Source, t.Destination = wire.PortRange{}, wire.PortRange{}, "", ""
+}
+
+// noTransport is the answer when none of the offers can be used.
+func (c *conn) noTransport(r *request, offers []wire.Transport) *wire.Response {
+	if r.v2 && slices.ContainsFunc(offers, c.elsewhere) {
+		return plain(wire.DestinationProhibited, "this server sends to the asking address only")
+	}
+	return plain(wire.UnsupportedTransport, "this server sends RTP/AVP and RTP/AVPF by UDP unicast (client_port) and RTP/AVP/TCP (interleaved), to the asking address only")
+}
+
+// elsewhere tells whether the packets would go to somebody else.
+func (c *conn) elsewhere(t wire.Transport) bool {
+	if t.Destination == "" || t.Multicast {
+		return false
+	}
+	a, err := netip.ParseAddr(t.Destination)
+	return err != nil || a.Unmap() != c.remote.Addr().WithZone("")
+}
+
+// mtag names the description that is valid now (RFC 7826 18.31).
+func (s *Stream) mtag() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fmt.Sprintf(`"%08x-%x"`, s.packetizer.SSRC(), s.revision)
+}
+
+// What 2.0 says of a live stream of which nothing is kept (RFC 7826 4.7, 18.29).
+const (
+	liveProperties = "No-Seeking, Time-Progressing, Time-Duration=0.0"
+	acceptRanges   = "npt, clock"
+)
+
+// completeSetup adds what RFC 7826 13.3 wants in the answer.
+func (r *request) completeSetup(res *wire.Response) {
+	res.Header.Set("Accept-Ranges", acceptRanges)
+	res.Header.Set("Media-Properties", liveProperties)
+	res.Header.Set("Media-Range", r.stream.mediaRange(monotonic()))
+	res.Header.Set("MTag", r.stream.mtag())
+}
