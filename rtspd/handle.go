@@ -160,9 +160,7 @@ func (c *conn) inSession(r *request) *wire.Response {
 	next, ok := ses.state.after(r.Method)
 	v := ses.viewer.Load()
 	if !ok || (r.Method == "PLAY" && v.conn != nil && v.conn != c) {
-		res := plain(wire.MethodNotValidInThisState, fmt.Sprintf("%s is not valid while the session is %s", r.Method, ses.state))
-		res.Header.Set("Allow", public)
-		return res
+		return notNow(fmt.Sprintf("%s is not valid while the session is %s", r.Method, ses.state))
 	}
 	if r.Method == "PLAY" {
 		return c.play(r, next)
@@ -330,6 +328,13 @@ func (s *session) ok() *wire.Response {
 func plain(status wire.Status, text string) *wire.Response {
 	res := &wire.Response{Status: status, Body: []byte(text + "\r\n")}
 	res.Header.Set("Content-Type", "text/plain")
+	return res
+}
+
+// notNow is 455, with the methods that there are (RFC 7826 17.4.14).
+func notNow(text string) *wire.Response {
+	res := plain(wire.MethodNotValidInThisState, text)
+	res.Header.Set("Allow", public)
 	return res
 }
 

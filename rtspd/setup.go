@@ -43,7 +43,7 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	defer ses.mu.Unlock()
 	next, ok := ses.state.after("SETUP")
 	if !ok {
-		return plain(wire.MethodNotValidInThisState, "the transport of a playing session stays; PAUSE first"), nil
+		return notNow("the transport of a playing session stays; PAUSE first"), nil
 	}
 	offers, err := r.offers()
 	if err != nil {

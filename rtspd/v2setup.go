@@ -15,6 +15,9 @@ func (r *request) offers() ([]wire.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.v2 {
+		offers = slices.DeleteFunc(offers, connects)
+	}
 	for i := range offers {
 		if r.v2 {
 			portsOf(&offers[i])
@@ -23,6 +26,12 @@ func (r *request) offers() ([]wire.Transport, error) {
 		}
 	}
 	return offers, nil
+}
+
+// connects tells whether RTP would get a TCP connection of its own (RFC 7826
+// C.2.2), which no client is known to ask for; interleaved does the same.
+func connects(t wire.Transport) bool {
+	return t.Lower == "TCP" && !t.Interleaved.OK && (len(t.DestAddr) > 0 || t.Setup != "" || t.Connection != "")
 }
 
 // portsOf says by ports and destination what dest_addr says. GStreamer speaks of

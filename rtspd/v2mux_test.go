@@ -1,0 +1,179 @@
+package rtspd
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/pion/rtcp"
+
+	"lenslet/rtspd/wire"
+)
+
+// transport is the answer to SETUP.
+func (c *client) transport() wire.Transport {
+	c.t.Helper()
+	ts, err := wire.ParseTransport(c.setUp.header["transport"])
+	if err != nil || len(ts) != 1 {
+		c.t.Fatalf("Transport: %q, %v", c.setUp.header["transport"], err)
+	}
+	return ts[0]
+}
+
+// setupMux makes a session with RTP and RTCP by one pair of ports.
+func (c *client) setupMux() *client {
+	c.t.Helper()
+	host, _, _ := net.SplitHostPort(c.lab.addr)
+	port := c.openUDP(host)
+	return c.setup2(fmt.Sprintf(`RTP/AVP/UDP;unicast;dest_addr=":%d";RTCP-mux`, port), "Require", "setup.rtp.rtcp.mux")
+}
+
+// sendMuxed sends RTCP from the port of RTP to the only port of the server.
+func (c *client) sendMuxed(packet []byte) {
+	c.t.Helper()
+	to, err := netip.ParseAddrPort(c.transport().SrcAddr[0].String())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := c.udp[0].WriteToUDPAddrPort(packet, to); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// rtcp reads datagrams at the only port up to the next one of RTCP; the others
+// are media.
+func (c *client) rtcp() []rtcp.Packet {
+	c.t.Helper()
+	for {
+		b := c.datagram(0)
+		if b[1] < 200 || b[1] > 207 {
+			c.media.push(c.t, b)
+			continue
+		}
+		packets, err := rtcp.Unmarshal(b)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		return packets
+	}
+}
+
+func TestAddressesOf2(t *testing.T) {
+	for _, test := range []struct{ listen, host string }{{"127.0.0.1:0", "127.0.0.1"}, {"[::1]:0", "[::1]"}} {
+		for _, f := range []struct{ offer, dest, src string }{
+			{`dest_addr=":{rtp}"/":{rtcp}"`, `"{host}:{rtp}"/"{host}:{rtcp}"`, `"{host}:{from}"/"{host}:{next}"`},
+			{`dest_addr="{host}:{rtp}"/"{host}:{rtcp}"`, `"{host}:{rtp}"/"{host}:{rtcp}"`, `"{host}:{from}"/"{host}:{next}"`},
+			{`dest_addr=":{rtp}"`, `"{host}:{rtp}"/"{host}:{rtcp}"`, `"{host}:{from}"/"{host}:{next}"`},
+			{`dest_addr=":{rtp}";RTCP-mux`, `"{host}:{rtp}"`, `"{host}:{from}";RTCP-mux`},
+			{`dest_addr=":{rtp}"/":{rtcp}";RTCP-mux`, `"{host}:{rtp}"`, `"{host}:{from}";RTCP-mux`},
+		} {
+			t.Run(test.host+f.offer, func(t *testing.T) {
+				l := newLabOn(t, test.listen)
+				c := l.dial2()
+				port, from := c.openUDP(strings.Trim(test.host, "[]")), l.srv.udp.port
+				fill := strings.NewReplacer("{host}", test.host, "{rtp}", strconv.Itoa(port), "{rtcp}", strconv.Itoa(port+1),
+					"{from}", strconv.Itoa(from), "{next}", strconv.Itoa(from+1))
+				c.setup2(fill.Replace("RTP/AVP;unicast;" + f.offer))
+				want := fill.Replace("RTP/AVP;unicast;dest_addr="+f.dest+";src_addr="+f.src) + fmt.Sprintf(";ssrc=%08X", l.stream.packetizer.SSRC())
+				if got := c.setUp.header["transport"]; got != want {
+					t.Fatalf("got  %s\nwant %s", got, want)
+				}
+				c.play2()
+				if b := c.datagram(0); b[1]&0x7f != payloadType {
+					t.Errorf("a packet of type %d", b[1])
+				}
+			})
+		}
+	}
+}
+
+// Clients that speak of ports in 2.0 are answered likewise.
+func TestPortsIn2(t *testing.T) {
+	c := newLab(t).dial2()
+	port := c.openUDP("127.0.0.1")
+	c.setup2(fmt.Sprintf(`RTP/AVP;unicast;dest_addr="192.0.2.1:5000",RTP/AVP;unicast;client_port=%d-%d`, port, port+1))
+	got := c.transport()
+	if got.ClientPort != (wire.PortRange{First: port, Last: port + 1, OK: true}) || !got.ServerPort.OK || got.DestAddr != nil {
+		t.Errorf("%v", got)
+	}
+}
+
+// RTSP 1.0 knows neither addresses nor RTCP-mux.
+func TestNoMuxIn1(t *testing.T) {
+	l := newLab(t)
+	c := l.dial()
+	c.must(461, "SETUP", c.track(), headers{"Transport", `RTP/AVP;unicast;dest_addr=":5000"`}, "")
+	port := c.openUDP("127.0.0.1")
+	c.setup(fmt.Sprintf("RTP/AVP;unicast;client_port=%d-%d;RTCP-mux", port, port+1))
+	if got := c.transport(); got.RTCPMux || got.ServerPort.RTCP() != got.ServerPort.First+1 {
+		t.Errorf("%v", got)
+	}
+	c.play()
+	if b := c.datagram(1); b[1] != 200 {
+		t.Errorf("packet type %d at the port of RTCP", b[1])
+	}
+}
+
+// RTP and RTCP share one pair of ports, both ways.
+func TestMux(t *testing.T) {
+	l := newLab(t)
+	c := l.dial2().setupMux()
+	r := c.play2()
+	sr, ok := c.rtcp()[0].(*rtcp.SenderReport)
+	if !ok || sr.SSRC != l.stream.packetizer.SSRC() {
+		t.Fatalf("%v", sr)
+	}
+	c.receive(1)
+	if info := c.rtpInfo2(r.header["rtp-info"]); info.Seq != c.media.units[0].seq {
+		t.Errorf("RTP-Info: %+v", info)
+	}
+	if !c.silent(1) {
+		t.Error("a packet came to the next port")
+	}
+
+	c.sendMuxed([]byte{0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0}) // RTP, as to open a firewall: ignored
+	c.sendMuxed(c.receiverReport(7, uint32(c.media.next)-1, 90))
+	await(t, "the report counts", func() bool { return l.stream.Stats().Lost == 7 })
+
+	l.forgetAsking()
+	asked := l.asked.Load()
+	c.sendMuxed(marshal(t, &rtcp.PictureLossIndication{SenderSSRC: 9, MediaSSRC: sr.SSRC}))
+	await(t, "a key frame is asked for", func() bool { return l.asked.Load() > asked })
+
+	c.sendMuxed(marshal(t, &rtcp.ReceiverReport{SSRC: 9}, &rtcp.Goodbye{Sources: []uint32{9}}))
+	await(t, "the session ends", func() bool { return len(l.sessions()) == 0 })
+	packets := c.rtcp()
+	if bye, ok := packets[len(packets)-1].(*rtcp.Goodbye); !ok || bye.Sources[0] != sr.SSRC {
+		t.Errorf("%v", packets)
+	}
+}
+
+// RTCP alone keeps a session alive, also by the port of RTP.
+func TestMuxedReportsKeepAlive(t *testing.T) {
+	l := newLab(t)
+	c := l.dial2().setupMux()
+	seen := l.srv.session(c.session).seen.Load()
+	c.sendMuxed(marshal(t, &rtcp.ReceiverReport{SSRC: 9}))
+	await(t, "a sign of life", func() bool { return l.srv.session(c.session).seen.Load() > seen })
+}
+
+// What a stranger sends to the port of RTP ends nobody's session.
+func TestMuxedPacketsOfStrangers(t *testing.T) {
+	l := newLab(t)
+	c, stranger := l.dial2().setupMux(), l.dial()
+	stranger.openUDP("127.0.0.1")
+	stranger.setUp = c.setUp
+	stranger.sendMuxed(marshal(t, &rtcp.ReceiverReport{SSRC: 9}, &rtcp.Goodbye{Sources: []uint32{9}}))
+	seen := l.srv.session(c.session).seen.Load()
+	c.sendMuxed(marshal(t, &rtcp.ReceiverReport{SSRC: 9}))
+	await(t, "the viewer's own packet", func() bool {
+		ses := l.srv.session(c.session)
+		return ses == nil || ses.seen.Load() > seen
+	})
+	if len(l.sessions()) != 1 {
+		t.Error("the session has ended")
+	}
+}
