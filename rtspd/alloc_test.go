@@ -10,15 +10,18 @@ func TestPublishAllocatesNothing(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		udp, tcp int
-		avpf     bool
-	}{{"nobody", 0, 0, false}, {"by UDP", 3, 0, false}, {"interleaved", 0, 3, false}, {"both", 2, 2, false}, {"by UDP, with feedback", 2, 1, true}} {
+		other    func(*client) *client
+	}{
+		{"nobody", 0, 0, nil}, {"by UDP", 3, 0, nil}, {"interleaved", 0, 3, nil}, {"both", 2, 2, nil},
+		{"by UDP, with feedback", 2, 1, (*client).setupAVPF}, {"by multicast", 1, 1, (*client).setupMulticast},
+	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := newLab(t)
+			l := newLab(t, multicast())
 			for range c.udp {
 				l.dial().setupUDP().play()
 			}
-			if c.avpf {
-				l.dial().setupAVPF().play()
+			if c.other != nil {
+				c.other(l.dial()).play()
 			}
 			var outboxes []*outbox
 			for range c.tcp {

@@ -36,7 +36,10 @@ func (s *Stream) rtcp(v *viewer, packet []byte) {
 		return
 	}
 	control := s.control
-	if v.mux {
+	switch {
+	case v.group != nil:
+		control = v.group.control
+	case v.mux:
 		control = s.muxed
 	}
 	control.Plan([]rtp.Packet{{Header: packet}})

@@ -54,6 +54,8 @@ type Server struct {
 	conns    map[*conn]struct{}
 	closed   bool
 
+	groups groups
+
 	directions Directions
 	draining   bool // every viewer is sent to directions.DrainTo
 }
@@ -122,6 +124,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	pushing.Wait() // they say BYE by UDP too
 	s.udp.close()
 	all.Wait()
+	s.groups.readers.Wait()
 	if asked.Err() != nil {
 		return nil
 	}
@@ -261,9 +264,11 @@ func (s *Server) end(ses *session, why string, bye bool) (played bool) {
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
 	ses.state = stateInit
-	if played = ses.stream.remove(ses.viewer.Load(), bye); played {
+	v := ses.viewer.Load()
+	if played = ses.stream.remove(v, bye); played {
 		s.cfg.Log.Info("viewer left", "viewer", ses.from.Addr(), "stream", ses.stream.cfg.Path, "why", why)
 	}
+	s.leaveGroup(v)
 	return played
 }
 

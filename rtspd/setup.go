@@ -49,16 +49,23 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	if err != nil {
 		return plain(wire.BadRequest, err.Error()), nil
 	}
-	i := slices.IndexFunc(offers, c.usable)
+	i := slices.IndexFunc(offers, func(t wire.Transport) bool { return c.usable(r.stream, t) })
 	if i < 0 {
 		return c.noTransport(r, offers), nil
 	}
 	t := offers[i]
-	v := c.viewerFor(ses, &t)
+	v, err := c.viewerFor(ses, &t)
+	if err != nil {
+		return plain(wire.InternalServerError, err.Error()), nil
+	}
 	if v == nil {
 		return plain(wire.NotEnoughBandwidth, "this connection has no channel left"), nil
 	}
-	displaced, ok = c.srv.bind(ses, v)
+	old := ses.viewer.Load()
+	if displaced, ok = c.srv.bind(ses, v); !ok {
+		old = v
+	}
+	c.srv.leaveGroup(old)
 	switch {
 	case !ok && ses.ended():
 		return plain(wire.SessionNotFound, "the session has just ended"), nil
@@ -81,9 +88,13 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 
 // usable tells whether the server has this transport. Packets for somebody
 // else's address (destination) would make it a tool for floods.
-func (c *conn) usable(t wire.Transport) bool {
-	if (t.Profile != "RTP/AVP" && t.Profile != "RTP/AVPF") || t.Multicast || !watches(t.Mode) {
+func (c *conn) usable(s *Stream, t wire.Transport) bool {
+	if (t.Profile != "RTP/AVP" && t.Profile != "RTP/AVPF") || !watches(t.Mode) {
 		return false
+	}
+	if t.Multicast && !t.Unicast { // some offer both in one: unicast serves them
+		key, ok := c.multicastTo(s)
+		return ok && t.Lower == "UDP" && key.fits(&t)
 	}
 	if c.elsewhere(t) {
 		return false
@@ -98,11 +109,15 @@ func watches(mode string) bool {
 	return len(modes) == 0 || slices.ContainsFunc(modes, func(m string) bool { return strings.EqualFold(m, "PLAY") })
 }
 
-func (c *conn) viewerFor(ses *session, t *wire.Transport) *viewer {
-	if t.Lower == "TCP" {
-		return c.interleave(ses, t)
+// viewerFor makes a viewer, and t the answer. nil: no channels are free.
+func (c *conn) viewerFor(ses *session, t *wire.Transport) (*viewer, error) {
+	switch {
+	case t.Lower == "TCP":
+		return c.interleave(ses, t), nil
+	case t.Multicast && !t.Unicast:
+		return c.multicast(ses.stream, t)
 	}
-	return c.unicast(t)
+	return c.unicast(t), nil
 }
 
 // unicast is a viewer by UDP, and makes t the answer.

@@ -38,6 +38,7 @@ type StreamConfig struct {
 	Parameters Parameters // may be nil: nothing to read or to change
 	KeyFrame   func()     // asks the codec for a key frame; must not block
 	MTU        int        // bytes of an RTP packet at most; 1,400 when 0
+	Multicast  Multicast  // where viewers by multicast are served
 }
 
 // A Stream fans the units of one codec out to its viewers.
@@ -211,10 +212,13 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 	if first {
 		v.start(b.seq, b.rtptime)
 	}
+	if v.group != nil && b.key {
+		first = v.group.begin(b) || first
+	}
 	n, octets := len(b.packets), b.octets
 	if v.out != nil {
 		v.out.sendUnit(s.framedFor(v.rtpChannel, b))
-	} else if sent, _ := s.sender.Send(v.rtpTo); sent < n { // an error is one of this viewer's, and counted here
+	} else if sent := s.datagrams(v, b); sent < n {
 		s.sent.Refused += uint64(n - sent)
 		n, octets = sent, octets*sent/n
 	}
@@ -226,6 +230,16 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 		s.reportTo(v, monotonic(), time.Now())
 	}
 	return n > 0
+}
+
+// datagrams sends the packets by UDP, and tells how many the kernel took. An
+// error is one of this viewer's, and counted by what was not sent.
+func (s *Stream) datagrams(v *viewer, b *burst) int {
+	if v.group != nil {
+		return v.group.send(b.packets)
+	}
+	n, _ := s.sender.Send(v.rtpTo)
+	return n
 }
 
 // letGo forgets the unit, which may be unmapped after its release.
@@ -259,6 +273,9 @@ func (s *Stream) join(v *viewer, begin func(seq uint16, rtptime uint32)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v.waiting, v.begin = true, begin
+	if v.group != nil {
+		v = v.group.enter(v)
+	}
 	if !slices.Contains(s.viewers, v) {
 		s.viewers = append(s.viewers, v)
 		s.ring.open(v, s.packetizer.MTU())
@@ -292,6 +309,13 @@ func (s *Stream) askKeyFrame(now time.Duration) bool {
 func (s *Stream) remove(v *viewer, bye bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if v.group != nil { // the BYE is said when the group ends
+		was, last := v.group.leave(v)
+		if !last {
+			return was
+		}
+		v, bye = v.group.sink, false
+	}
 	i := slices.Index(s.viewers, v)
 	if i >= 0 {
 		s.viewers = slices.Delete(s.viewers, i, i+1)
@@ -307,8 +331,11 @@ func (s *Stream) remove(v *viewer, bye bool) bool {
 func (s *Stream) Stats() Stats {
 	s.mu.Lock()
 	st := s.sent
-	st.Viewers = len(s.viewers)
 	for _, v := range s.viewers {
+		st.Viewers++
+		if v.group != nil {
+			st.Viewers += len(v.group.members) - 1
+		}
 		st.Jitter = max(st.Jitter, v.jitter())
 	}
 	if s.sender != nil {

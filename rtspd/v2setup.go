@@ -77,7 +77,7 @@ func (c *conn) noTransport(r *request, offers []wire.Transport) *wire.Response {
 	if r.v2 && slices.ContainsFunc(offers, c.elsewhere) {
 		return plain(wire.DestinationProhibited, "this server sends to the asking address only")
 	}
-	return plain(wire.UnsupportedTransport, "this server sends RTP/AVP and RTP/AVPF by UDP unicast (client_port) and RTP/AVP/TCP (interleaved), to the asking address only")
+	return plain(wire.UnsupportedTransport, "this server sends RTP/AVP and RTP/AVPF by UDP unicast (client_port) and RTP/AVP/TCP (interleaved), to the asking address only, and by multicast if that is configured")
 }
 
 // elsewhere tells whether the packets would go to somebody else.

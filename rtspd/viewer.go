@@ -14,6 +14,8 @@ type viewer struct {
 	rtpTo, rtcpTo *udp.Destination // by UDP
 	mux           bool             // RTCP goes by RTP's ports
 
+	group *group // by multicast: shared with others
+
 	out                     *outbox // interleaved: of the connection; nil: by UDP
 	conn                    *conn   // interleaved, and the connection was made to this server
 	rtpChannel, rtcpChannel byte
@@ -60,11 +62,17 @@ func (v *viewer) start(seq uint16, rtptime uint32) {
 // connection is still stuck does not: asking for it would cost all others
 // bandwidth.
 func (v *viewer) wants() bool {
+	if v.group != nil {
+		return v.group.waits()
+	}
 	return v.waiting && (v.out == nil || v.out.drained())
 }
 
 // transport is its name for the log.
 func (v *viewer) transport() string {
+	if v.group != nil {
+		return "multicast"
+	}
 	if v.out != nil {
 		return "tcp"
 	}

@@ -34,6 +34,9 @@ type config struct {
 	TLSCert    string `toml:"tls_cert"`    // PEM file; "" = a certificate of our own
 	TLSKey     string `toml:"tls_key"`     // PEM file of its key
 
+	Multicast string `toml:"multicast"`     // off, auto, or GROUP:PORT of RTP
+	TTL       int    `toml:"multicast_ttl"` // routers that multicast packets may pass, and one: 1 to 255
+
 	// What a running daemon takes anew (reload.go).
 	RedirectTo string `toml:"redirect_to"` // URL that new viewers are sent to; "" = none
 	DrainTo    string `toml:"drain_to"`    // URL that all viewers are sent to at the end; "" = none
@@ -49,7 +52,7 @@ type limits struct {
 }
 
 func defaults() config {
-	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "none", MDNS: true, Packet: 1400, Log: "info"}
+	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "none", MDNS: true, Packet: 1400, Multicast: "off", TTL: 1, Log: "info"}
 }
 
 // load reads the file over what is there.
@@ -178,6 +181,12 @@ func (c *config) validate() error {
 	}
 	if c.Packet < 200 || c.Packet > 65000 {
 		return usagef("packet %d is not a size; right would be 200 to 65000 bytes", c.Packet)
+	}
+	if _, err := multicastGroups(c.Multicast, ""); err != nil {
+		return err
+	}
+	if c.TTL < 1 || c.TTL > 255 {
+		return usagef("multicast_ttl %d is not a number of hops; right would be 1 to 255", c.TTL)
 	}
 	if _, err := logLevel(c.Log); err != nil {
 		return usagef("log %q is not a level; right would be debug, info, warn or error", c.Log)

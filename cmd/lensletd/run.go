@@ -120,7 +120,7 @@ func (d *daemon) open() (err error) {
 		return err
 	}
 	d.stream = rtspd.NewStream(rtspd.StreamConfig{
-		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet,
+		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet, Multicast: d.multicast(),
 	})
 	p.stream, p.advert = d.stream, d.advert
 	d.server, err = rtspd.NewServer(rtspd.Config{Name: "lenslet/" + version, Log: d.log, Directions: d.directions()}, d.stream)

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"net/netip"
+	"strconv"
+
+	"lenslet/rtspd"
+)
+
+// multicast is what the configuration says about groups, which was validated.
+func (d *daemon) multicast() rtspd.Multicast {
+	groups, _ := multicastGroups(d.Multicast, d.id.Suffix())
+	return rtspd.Multicast{Groups: groups, TTL: d.TTL}
+}
+
+// multicastGroups reads the setting: one group, or with auto one for each family
+// that differs from board to board, as far as the last digits of its serial do.
+// So does the port: a recorder's socket may hear all groups of one port.
+func multicastGroups(setting, serial string) ([]netip.AddrPort, error) {
+	switch setting {
+	case "off":
+		return nil, nil
+	case "auto":
+		n, _ := strconv.ParseUint(serial, 16, 64) // six digits, always
+		port := 20000 + 2*uint16(n%5000)
+		four := [4]byte{239, 255, byte(n >> 8), byte(n)}                                       // RFC 2365 section 6.1
+		six := [16]byte{0xff, 0x15, 12: 'l', 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)} // transient, of the site: RFC 4291 section 2.7
+		return []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4(four), port), netip.AddrPortFrom(netip.AddrFrom16(six), port)}, nil
+	}
+	to, err := netip.ParseAddrPort(setting)
+	if err != nil || !to.Addr().IsMulticast() || to.Addr().Zone() != "" || to.Addr().Is4In6() || to.Port() == 0 || to.Port()%2 != 0 {
+		return nil, usagef("multicast %q is not a group and an even port; right would be off, auto, 239.1.2.3:5004 or [ff15::1:2]:5004", setting)
+	}
+	return []netip.AddrPort{to}, nil
+}

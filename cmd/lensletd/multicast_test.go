@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"lenslet/board/advert/avahitest"
+)
+
+func TestMulticastGroups(t *testing.T) {
+	for setting, want := range map[string]string{
+		"off":               "[]",
+		"auto":              "[239.255.27.44:24632 [ff15::6c0a:1b2c]:24632]",
+		"239.1.2.3:5004":    "[239.1.2.3:5004]",
+		"[ff15::1:2]:65534": "[[ff15::1:2]:65534]",
+		"":                  "", "on": "", "239.1.2.3": "", "239.1.2.3:5005": "", "239.1.2.3:0": "", "192.168.1.7:5004": "",
+		"[ff15::1%eth0]:5004": "", "[::ffff:239.1.2.3]:5004": "", "group:5004": "",
+	} {
+		got, err := multicastGroups(setting, "0a1b2c")
+		if err != nil && (want != "" || !strings.HasPrefix(err.Error(), "multicast ")) {
+			t.Errorf("%q: %v", setting, err)
+		}
+		if err == nil && fmt.Sprint(got) != want {
+			t.Errorf("%q: %v, not %s", setting, got, want)
+		}
+	}
+}
+
+func TestAutomaticGroupsDiffer(t *testing.T) {
+	seen := map[netip.AddrPort]bool{}
+	for _, serial := range []string{"000000", "000001", "000100", "ffffff", "0a1b2c", "0a1b2d", "0b1b2c"} {
+		groups, err := multicastGroups("auto", serial)
+		if err != nil || len(groups) != 2 || slices.ContainsFunc(groups, func(g netip.AddrPort) bool { return seen[g] || !g.Addr().IsMulticast() || g.Port()%2 != 0 }) {
+			t.Errorf("%s: %v, %v", serial, groups, err)
+		}
+		seen[groups[0]], seen[groups[1]] = true, true
+	}
+}
+
+// A watcher is a player on a host, that ends by itself.
+type watcher struct {
+	cmd *exec.Cmd
+	out bytes.Buffer
+}
+
+func watch(t *testing.T, at *avahitest.Port, name string, args ...string) *watcher {
+	t.Helper()
+	w := &watcher{cmd: at.Host.Command(name, args...)}
+	w.cmd.Stdout, w.cmd.Stderr = &w.out, &w.out
+	avahitest.Start(t, w.cmd)
+	return w
+}
+
+// wait wants the player to end well.
+func (w *watcher) wait(t *testing.T) {
+	t.Helper()
+	ended := make(chan error, 1)
+	go func() { ended <- w.cmd.Wait() }()
+	select {
+	case err := <-ended:
+		if err != nil || strings.Contains(w.out.String(), "ERROR") {
+			t.Fatalf("%v: %v\n%s", w.cmd.Args, err, w.out.String())
+		}
+	case <-time.After(time.Minute):
+		_ = w.cmd.Process.Kill()
+		<-ended
+		t.Fatalf("%v does not end\n%s", w.cmd.Args, w.out.String())
+	}
+}
+
+// configFile writes a configuration.
+func configFile(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "lenslet.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// transmitted counts the bytes that left a host.
+func transmitted(t *testing.T, at *avahitest.Port) int {
+	t.Helper()
+	out, err := at.Host.Command("cat", "/proc/net/dev").Output()
+	_, counts, found := strings.Cut(string(out), at.Name+":")
+	if fields := strings.Fields(counts); err == nil && found && len(fields) > 8 {
+		n, err := strconv.Atoi(fields[8])
+		if err == nil {
+			return n
+		}
+	}
+	t.Fatalf("%v\n%s", err, out)
+	return 0
+}
+
+// TestPlayersShareAGroup has FFmpeg and GStreamer on two hosts watch one camera
+// by multicast, alone and together: together they cost what one costs.
+func TestPlayersShareAGroup(t *testing.T) {
+	bin := program(t)
+	for i, host := range []func(*avahitest.Port) netip.Addr{
+		func(p *avahitest.Port) netip.Addr { return p.IPv4 },
+		func(p *avahitest.Port) netip.Addr { return p.IPv6 },
+	} {
+		t.Run([]string{"IPv4", "IPv6"}[i], func(t *testing.T) {
+			lan := avahitest.NewLAN(t, 91+i)
+			here, one, two := lan.AddHost(t), lan.AddHost(t), lan.AddHost(t)
+			for _, p := range []*avahitest.Port{here, one, two} {
+				p.Host.IP(t, "route", "add", "224.0.0.0/4", "dev", p.Name)
+			}
+			c := startCamera(t, bin, here, "-config", configFile(t, "mdns = false\nmulticast = \"auto\"\nauth = \"none\"\n"), "-set", "framerate=25")
+			waitFor(t, 20*time.Second, "the stream", func() bool { return strings.Contains(c.out.String(), "ffplay") })
+			url := "rtsp://" + net.JoinHostPort(host(here).String(), "8554") + "/main"
+			ffmpeg := func(at *avahitest.Port) *watcher {
+				return watch(t, at, "ffmpeg", "-hide_banner", "-nostdin", "-v", "error", "-rtsp_transport", "udp_multicast", "-i", url,
+					"-frames:v", "75", "-f", "null", "-")
+			}
+			gstreamer := func(at *avahitest.Port) *watcher {
+				return watch(t, at, "gst-launch-1.0", "-q", "rtspsrc", "location="+url, "protocols=udp-mcast", "latency=100",
+					"!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "num-buffers=75", "sync=false")
+			}
+			cost := func(players ...*watcher) int {
+				before := transmitted(t, here)
+				for _, p := range players {
+					p.wait(t)
+				}
+				return transmitted(t, here) - before
+			}
+			alone := max(cost(ffmpeg(one)), cost(gstreamer(two)))
+			together := cost(ffmpeg(one), gstreamer(two))
+			t.Logf("%d bytes for one, %d for two", alone, together)
+			if alone < 75*100 || together > alone*3/2 {
+				t.Errorf("%d bytes for two, %d for one", together, alone)
+			}
+		})
+	}
+}
