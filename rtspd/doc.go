@@ -21,4 +21,22 @@
 //
 // Once a second the clockwork sends what sender reports are due and ends the
 // sessions that nobody keeps alive (tick.go).
+//
+// # Requests in datagrams
+//
+// Where it is switched on, requests come in datagrams too (rtspu, RFC 2326
+// 9.2). The address that a datagram says it is from may be forged, so nothing is
+// done for it until it is proven:
+//
+//  1. A request without a good Address-Token is not carried out, whatever it is.
+//     It is answered 401 with CSeq and a token, a keyed hash of address, port
+//     and time; an answer that would be longer than the request is not sent
+//     (rtspu.go). Nobody is sent more than was paid for, and no memory is spent.
+//  2. Who receives at the address sends its request again, with the token. It is
+//     good for two to four minutes; then comes another 401.
+//  3. From then on the client is served as one in a connection is, with
+//     passwords asked for likewise (a proven address is not yet a user), but
+//     for the media, which go by UDP unicast to the proven address alone.
+//  4. A request that comes again is not carried out again, but answered again
+//     (rtspupeer.go).
 package rtspd

@@ -29,6 +29,7 @@ type Config struct {
 	Realm          string        // what the passwords are for: the camera's name; Name when empty
 	NonceLifetime  time.Duration // of what a login is made with; 5 min when 0
 	Limits         Limits
+	Datagrams      *net.UDPConn // where requests may come in datagrams (rtspu); nil: nowhere
 	Log            *slog.Logger
 }
 
@@ -55,6 +56,7 @@ type Server struct {
 	closed   bool
 
 	groups groups
+	rtspu  *rtspu // nil: there is none
 
 	directions Directions
 	draining   bool // every viewer is sent to directions.DrainTo
@@ -80,6 +82,9 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 		logins: logins{limit: cfg.Limits.FailedLogins, step: failureStep, from: map[netip.Addr]failures{}},
 	}
 	s.verifier, s.roles = newVerifier(&cfg)
+	if cfg.Datagrams != nil {
+		s.rtspu = newRTSPU(s, cfg.Datagrams)
+	}
 	s.running, s.halt = context.WithCancel(context.Background())
 	for _, stream := range streams {
 		if err := stream.attach(pair); err != nil {
@@ -111,6 +116,10 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	all.Go(func() { s.udp.read(s.udp.rtcp, s.rtcpFrom) })
 	all.Go(func() { s.udp.read(s.udp.rtp, s.rtpFrom) })
 	all.Go(func() { s.tick(ctx) })
+	if s.cfg.Datagrams != nil {
+		defer s.cfg.Datagrams.Close()
+		all.Go(func() { s.rtspu.read(ctx, &all) })
+	}
 	var pushing sync.WaitGroup
 	for _, p := range s.pushes {
 		pushing.Go(func() { p.run(ctx) })

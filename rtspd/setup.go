@@ -92,6 +92,9 @@ func (c *conn) usable(s *Stream, t wire.Transport) bool {
 	if (t.Profile != "RTP/AVP" && t.Profile != "RTP/AVPF") || !watches(t.Mode) {
 		return false
 	}
+	if _, datagrams := c.nc.(*datagramConn); datagrams && (t.Lower != "UDP" || !t.Unicast) {
+		return false // who has no connection is served by UDP unicast only
+	}
 	if t.Multicast && !t.Unicast { // some offer both in one: unicast serves them
 		key, ok := c.multicastTo(s)
 		return ok && t.Lower == "UDP" && key.fits(&t)

@@ -34,6 +34,7 @@ type config struct {
 	TLSCert    string `toml:"tls_cert"`    // PEM file; "" = a certificate of our own
 	TLSKey     string `toml:"tls_key"`     // PEM file of its key
 
+	RTSPU     string `toml:"rtspu"`         // HOST:PORT of requests in datagrams; "" = none
 	Multicast string `toml:"multicast"`     // off, auto, or GROUP:PORT of RTP
 	TTL       int    `toml:"multicast_ttl"` // routers that multicast packets may pass, and one: 1 to 255
 
@@ -182,11 +183,8 @@ func (c *config) validate() error {
 	if c.Packet < 200 || c.Packet > 65000 {
 		return usagef("packet %d is not a size; right would be 200 to 65000 bytes", c.Packet)
 	}
-	if _, err := multicastGroups(c.Multicast, ""); err != nil {
+	if err := c.validateTransports(); err != nil {
 		return err
-	}
-	if c.TTL < 1 || c.TTL > 255 {
-		return usagef("multicast_ttl %d is not a number of hops; right would be 1 to 255", c.TTL)
 	}
 	if _, err := logLevel(c.Log); err != nil {
 		return usagef("log %q is not a level; right would be debug, info, warn or error", c.Log)

@@ -67,6 +67,7 @@ type daemon struct {
 	listeners []net.Listener
 	secure    net.Listener    // the one of them over TLS; nil: none
 	cert      tls.Certificate // of secure
+	datagrams *net.UDPConn    // of rtspu; nil: none
 	source    encoder.Source  // the pipeline's
 	pipeline  *encoder.Pipeline
 	stream    *rtspd.Stream
@@ -107,8 +108,14 @@ func (d *daemon) open() (err error) {
 			for _, l := range d.listeners {
 				_ = l.Close()
 			}
+			if d.datagrams != nil {
+				_ = d.datagrams.Close()
+			}
 		}
 	}()
+	if d.datagrams, err = d.listenDatagrams(); err != nil {
+		return err
+	}
 	if d.MDNS {
 		if d.advert, err = d.openAdvert(); err != nil {
 			return usagef("%v", err)
@@ -123,7 +130,7 @@ func (d *daemon) open() (err error) {
 		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet, Multicast: d.multicast(),
 	})
 	p.stream, p.advert = d.stream, d.advert
-	d.server, err = rtspd.NewServer(rtspd.Config{Name: "lenslet/" + version, Log: d.log, Directions: d.directions()}, d.stream)
+	d.server, err = rtspd.NewServer(rtspd.Config{Name: "lenslet/" + version, Log: d.log, Datagrams: d.datagrams, Directions: d.directions()}, d.stream)
 	if err != nil {
 		return errors.Join(err, d.pipeline.Close())
 	}

@@ -1,11 +1,42 @@
 package main
 
 import (
+	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 
 	"lenslet/rtspd"
 )
+
+func (c *config) validateTransports() error {
+	if _, port, err := net.SplitHostPort(c.RTSPU); c.RTSPU != "" && (err != nil || !isPort(port)) {
+		return usagef("rtspu %q is not an address; right would be :8554 or 192.168.1.7:8554", c.RTSPU)
+	}
+	if _, err := multicastGroups(c.Multicast, ""); err != nil {
+		return err
+	}
+	if c.TTL < 1 || c.TTL > 255 {
+		return usagef("multicast_ttl %d is not a number of hops; right would be 1 to 255", c.TTL)
+	}
+	return nil
+}
+
+// listenDatagrams opens the port for requests in datagrams, if there is one.
+func (d *daemon) listenDatagrams() (*net.UDPConn, error) {
+	if d.RTSPU == "" {
+		return nil, nil
+	}
+	a, err := net.ResolveUDPAddr("udp", d.RTSPU)
+	if err != nil {
+		return nil, fmt.Errorf("listen for datagrams on %s: %w", d.RTSPU, err)
+	}
+	c, err := net.ListenUDP("udp", a)
+	if err != nil {
+		return nil, fmt.Errorf("listen for datagrams on %s: %w", d.RTSPU, err)
+	}
+	return c, nil
+}
 
 // multicast is what the configuration says about groups, which was validated.
 func (d *daemon) multicast() rtspd.Multicast {

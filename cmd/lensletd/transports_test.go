@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -44,6 +45,68 @@ func TestAutomaticGroupsDiffer(t *testing.T) {
 			t.Errorf("%s: %v, %v", serial, groups, err)
 		}
 		seen[groups[0]], seen[groups[1]] = true, true
+	}
+}
+
+func TestTransportMistakes(t *testing.T) {
+	for text, want := range map[string]string{
+		`rtspu = "8554"`:        "rtspu",
+		`rtspu = ":x"`:          "rtspu",
+		`multicast = "on"`:      "multicast",
+		`multicast_ttl = 0`:     "multicast_ttl 0",
+		`multicast_ttl = 256`:   "multicast_ttl 256",
+		`multicast_ttl = "far"`: "",
+	} {
+		_, err := parseFlags([]string{"-config", configFile(t, "name = \"x\"\n"+text+"\n")}, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), "lenslet.toml:2: "+want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestPlayersByIPv6 has every player watch by UDP and in the connection, over
+// IPv6.
+func TestPlayersByIPv6(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			url, _ := start(t, "-listen", "[::1]:0", "-source", "pattern", "-set", "resolution=320x240", "-set", "framerate=25")
+			if !strings.HasPrefix(url, "rtsp://[::1]:") {
+				t.Fatalf("the URL is %s", url)
+			}
+			probe(t, url, transport, 320, 240, "25/1")
+			decode(t, url, transport, "-frames:v", "50")
+			out, errs := client(t, 60*time.Second, "gst-launch-1.0", "-q", "rtspsrc", "location="+url, "protocols="+transport, "latency=100",
+				"!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "num-buffers=50", "sync=false")
+			if strings.Contains(out+errs, "ERROR") || strings.Contains(out+errs, "WARN") {
+				t.Fatalf("GStreamer complains:\n%s%s", out, errs)
+			}
+		})
+	}
+}
+
+// TestDatagramPort asks at the configured port; the rest is tested in rtspd.
+func TestDatagramPort(t *testing.T) {
+	free, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := free.LocalAddr().String()
+	_ = free.Close()
+	start(t, "-config", configFile(t, "rtspu = \""+at+"\"\n"), "-source", "pattern", "-set", "resolution=320x240")
+	c, err := net.Dial("udp", at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	request := "DESCRIBE rtspu://" + at + "/main RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: a name of some length, as they are\r\n\r\n"
+	if _, err := c.Write([]byte(request)); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	answer := make([]byte, 2000)
+	n, err := c.Read(answer)
+	if err != nil || !strings.HasPrefix(string(answer[:n]), "RTSP/1.0 401 ") || n > len(request) {
+		t.Errorf("%v: %s", err, answer[:n])
 	}
 }
 
