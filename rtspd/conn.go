@@ -35,6 +35,12 @@ type conn struct {
 	gone          chan struct{}       // closed by hangUp
 	once          sync.Once           // guards gone
 
+	mu       sync.Mutex // guards in where others than serve's goroutine look
+	in       net.Conn   // where requests come from: nc, or a tunnel through HTTP
+	passage  *passage   // that tunnel, if there is one
+	watch    sync.WaitGroup
+	welcomed bool // it is known to be RTSP
+
 	begun      time.Time
 	secure     bool   // nobody can listen: TLS
 	turnedAway string // why there is no room for it; "" if there is. admit alone sets it
@@ -44,7 +50,7 @@ type conn struct {
 
 func newConn(srv *Server, nc net.Conn) *conn {
 	return &conn{
-		srv: srv, nc: nc, out: newOutbox(nc, srv.cfg.StallTimeout),
+		srv: srv, nc: nc, in: nc, out: newOutbox(nc, srv.cfg.StallTimeout),
 		remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr()),
 		sessions: map[string]*session{}, pipelines: map[string]*session{}, gone: make(chan struct{}),
 		begun: time.Now(), secure: isSecure(nc),
@@ -69,7 +75,9 @@ func addrPort(a net.Addr) netip.AddrPort {
 func (c *conn) hangUp() {
 	c.once.Do(func() {
 		close(c.gone)
-		_ = c.nc.SetReadDeadline(time.Now())
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		_ = c.in.SetReadDeadline(time.Now())
 	})
 }
 
@@ -101,10 +109,12 @@ func (c *conn) serve() {
 	until := time.Now().Add(lingerTime)
 	defer severAt(c.nc, until)()
 	c.out.finish(until)
-	_ = c.nc.SetReadDeadline(until)
-	_, _ = io.Copy(io.Discard, c.nc) // to close with bytes unread would take the last answer back
+	_ = c.in.SetReadDeadline(until)
+	_, _ = io.Copy(io.Discard, c.in) // to close with bytes unread would take the last answer back
 	flusher.Wait()
 	_ = c.nc.Close()
+	c.leaveTunnel()
+	c.watch.Wait()
 	c.out.drop()
 	c.srv.leave(c)
 	if err != nil {
@@ -118,6 +128,13 @@ func (c *conn) read() error {
 	var buf []byte
 	begun := time.Time{} // when the message in buf began
 	for {
+		if !c.welcomed {
+			var over bool
+			var err error
+			if buf, over, err = c.welcome(buf); over || err != nil {
+				return err
+			}
+		}
 		rest, err := c.handleAll(buf)
 		if err != nil {
 			return err
@@ -137,7 +154,7 @@ func (c *conn) read() error {
 		if err := c.awaitUntil(begun); err != nil || c.hungUp() {
 			return err
 		}
-		m, err := c.nc.Read(buf[n:cap(buf)])
+		m, err := c.in.Read(buf[n:cap(buf)])
 		buf = buf[:n+m]
 		if m == 0 && err != nil {
 			if again, err := c.ends(err, !begun.IsZero()); !again {
@@ -177,7 +194,7 @@ func (c *conn) awaitUntil(begun time.Time) error {
 	if end, ok := c.deadline(); ok && end.Before(limit) {
 		limit = end
 	}
-	return c.nc.SetReadDeadline(limit)
+	return c.in.SetReadDeadline(limit)
 }
 
 // prune forgets the sessions that have ended.

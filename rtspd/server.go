@@ -47,6 +47,8 @@ type Server struct {
 	roles    map[string]Role // of the users
 	logins   logins
 
+	tunnels tunnels
+
 	// Locks are taken in the order session, Server, outbox and session, Stream,
 	// outbox; never two of a kind.
 	mu       sync.Mutex
