@@ -46,7 +46,7 @@ func (s *Stream) learn(nalus [][]byte) {
 	if !bytes.Equal(sps, s.sps) || !bytes.Equal(pps, s.pps) {
 		s.sps, s.pps = bytes.Clone(sps), bytes.Clone(pps)
 		s.news = true
-		s.revision++
+		s.revise()
 	}
 }
 

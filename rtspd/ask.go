@@ -70,7 +70,7 @@ func (c *conn) ask(req *wire.Request, done func(*wire.Response, error)) bool {
 	}
 	a.open[a.cseq] = question{monotonic() + askLimit, done}
 	sent := *req
-	sent.Header = append(wire.Header{{Name: "CSeq", Value: strconv.Itoa(a.cseq)}}, req.Header...)
+	sent.Header = append(wire.Header{{Name: "CSeq", Value: strconv.Itoa(a.cseq)}, {Name: "Date", Value: date(time.Now())}}, req.Header...)
 	c.out.send(sent.Append(nil)) // with the lock, so that the numbers rise on the wire too
 	return true
 }

@@ -277,11 +277,12 @@ func (c *conn) answer(r *request, res *wire.Response) {
 // respond sends the answer to the request with that CSeq.
 func (c *conn) respond(cseq string, res *wire.Response) {
 	res.Reason = res.Status.Reason()
-	h := make(wire.Header, 0, len(res.Header)+3)
+	h := make(wire.Header, 0, len(res.Header)+4)
 	if cseq != "" {
 		h.Add("CSeq", cseq)
 	}
 	h.Add("Server", c.srv.cfg.Name)
+	h.Add("Date", date(time.Now()))
 	res.Header = append(h, res.Header...)
 	c.out.send(res.Append(nil))
 }

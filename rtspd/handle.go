@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"mime"
 	"net/url"
 	"slices"
 	"strings"
@@ -197,20 +196,15 @@ func (c *conn) describe(r *request) *wire.Response {
 		res.Header.Set("Retry-After", "1")
 		return res
 	}
+	modified := c.srv.lastModified(r)
+	if r.unmodified(modified) {
+		return &wire.Response{Status: wire.NotModified}
+	}
 	res := &wire.Response{Status: wire.OK, Body: body}
 	res.Header.Set("Content-Type", "application/sdp")
 	res.Header.Set("Content-Base", at)
+	res.Header.Set("Last-Modified", modified)
 	return res
-}
-
-func accepts(list string) bool {
-	for a := range strings.SplitSeq(list, ",") {
-		t, params, err := mime.ParseMediaType(a)
-		if err == nil && (t == "application/sdp" || t == "application/*" || t == "*/*") && params["q"] != "0" {
-			return true
-		}
-	}
-	return false
 }
 
 // base is the URL of the stream, with a slash at its end.
@@ -287,8 +281,8 @@ func (c *conn) setParameter(r *request) *wire.Response {
 
 // parameters reads the body.
 func (c *conn) parameters(r *request) ([]wire.Parameter, *wire.Response) {
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "text/parameters" {
-		return nil, plain(wire.UnsupportedMediaType, "the body of "+r.Method+" must be text/parameters")
+	if !isPlainly(r, "text/parameters") {
+		return nil, plain(wire.UnsupportedMediaType, "the body of "+r.Method+" must be text/parameters, not compressed")
 	}
 	ps, err := wire.ParseParameters(r.Body)
 	if err != nil {

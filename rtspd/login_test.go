@@ -163,6 +163,7 @@ func TestNobodyLearnsAnything(t *testing.T) {
 				for _, h := range []headers{nil, {"Require", "x"}, {"Transport", "RTP/AVP/TCP"}, {"Accept", "text/html"}, {"Authorization", "Basic dmlld2VyOmxvb2stNzUzMQ=="}, {"Authorization", `Digest username="viewer"`}} {
 					r := c.must(401, method, url, h, "")
 					delete(r.header, "cseq")
+					delete(r.header, "date")
 					got := nonce.ReplaceAllString(fmt.Sprint(r.header, r.body), "nonce")
 					if same == "" {
 						same = got

@@ -61,6 +61,7 @@ func (s *Stream) describe(server string, local netip.Addr) ([]byte, bool) {
 			sdp.NewAttribute("tool", server),
 			sdp.NewAttribute("range", "npt=now-"),
 			sdp.NewAttribute("control", "*"),
+			sdp.NewAttribute("etag", entityTag(ssrc, revision)), // RFC 2326 C.1.9
 		},
 		MediaDescriptions: []*sdp.MediaDescription{media},
 	}

@@ -14,9 +14,12 @@ import (
 // server has.
 func (c *conn) setup(r *request) *wire.Response {
 	ses := r.session
+	refused := precondition(r)
 	switch {
 	case !r.track || (ses != nil && ses.stream != r.stream):
 		return plain(wire.AggregateOperationNotAllowed, "SETUP takes the URL of one track: "+base(r)+track)
+	case refused != nil:
+		return refused
 	case ses == nil:
 		if res := c.crowded(); res != nil {
 			return res

@@ -60,6 +60,7 @@ type Stream struct {
 	ring       ring // filled while a viewer may ask for packets again
 	sps, pps   []byte
 	revision   uint64        // of the description
+	modified   time.Time     // when it changed
 	news       bool          // it changed, and nobody was told yet
 	changed    func()        // tells the sessions; may be nil
 	asked      time.Duration // when a key frame was asked for
@@ -132,7 +133,7 @@ func (s *Stream) Describe(framerate float64, bitrate int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if framerate != s.framerate || bitrate != s.bitrate {
-		s.revision++
+		s.revise()
 	}
 	s.news = s.news || framerate != s.framerate // the bit rate alone is no news: it may change every second
 	s.framerate, s.bitrate = framerate, bitrate

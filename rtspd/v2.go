@@ -3,7 +3,6 @@ package rtspd
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"lenslet/rtspd/wire"
 )
@@ -89,7 +88,6 @@ func matches(values []string, tag string) bool {
 // and a stream's lock may be held.
 func (r *request) complete(res *wire.Response) {
 	res.Version = wire.Version20
-	res.Header.Set("Date", date(time.Now()))
 	if id := r.Header.Get("Pipelined-Requests"); id != "" {
 		res.Header.Set("Pipelined-Requests", id)
 	}

@@ -15,7 +15,7 @@ func (s *session) notify(reason string, h wire.Header, body []byte) {
 	if c == nil {
 		return
 	}
-	head := wire.Header{{Name: "Session", Value: s.id}, {Name: "Notify-Reason", Value: reason}, {Name: "Date", Value: date(time.Now())}}
+	head := wire.Header{{Name: "Session", Value: s.id}, {Name: "Notify-Reason", Value: reason}}
 	c.ask(&wire.Request{
 		Version: wire.Version20, Method: "PLAY_NOTIFY", URL: strings.TrimSuffix(s.base, "/"),
 		Header: append(head, h...), Body: body,
@@ -63,6 +63,3 @@ func (s *Stream) captured(rtptime uint32) time.Duration {
 	now := monotonic()
 	return now - time.Duration(int32(s.clock.RTP(now)-rtptime))*time.Second/rtp.ClockRate
 }
-
-// date is an instant as RFC 7826 18.21 wants it.
-func date(t time.Time) string { return t.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") }

@@ -1,7 +1,6 @@
 package rtspd
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -93,7 +92,7 @@ func (c *conn) elsewhere(t wire.Transport) bool {
 func (s *Stream) mtag() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Sprintf(`"%08x-%x"`, s.packetizer.SSRC(), s.revision)
+	return `"` + entityTag(s.packetizer.SSRC(), s.revision) + `"`
 }
 
 // What 2.0 says of a live stream of which nothing is kept (RFC 7826 4.7, 18.29).

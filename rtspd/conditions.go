@@ -1,0 +1,106 @@
+package rtspd
+
+import (
+	"cmp"
+	"fmt"
+	"mime"
+	"strconv"
+	"strings"
+	"time"
+
+	"lenslet/rtspd/wire"
+)
+
+// dateForm is how dates are written (RFC 2326 3.9 by RFC 2068 3.3.1).
+const dateForm = "Mon, 02 Jan 2006 15:04:05 GMT"
+
+// date is an instant as the header fields have it.
+func date(t time.Time) string { return t.UTC().Format(dateForm) }
+
+// parseDate reads the three forms that a date may have.
+func parseDate(s string) (time.Time, bool) {
+	for _, form := range []string{dateForm, "Monday, 02-Jan-06 15:04:05 GMT", time.ANSIC} {
+		if t, err := time.Parse(form, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// unmodified tells whether a client that asks for a description if it has
+// changed has this one. It must be the very date that it was told, as
+// Last-Modified: the clock of a board without a battery may have been anywhere.
+func (r *request) unmodified(modified string) bool {
+	t, ok := parseDate(r.Header.Get("If-Modified-Since"))
+	return ok && date(t) == modified
+}
+
+// lastModified is when what the request describes changed last.
+func (s *Server) lastModified(r *request) string {
+	streams := []*Stream{r.stream}
+	if r.whole {
+		streams = s.order
+	}
+	var last time.Time
+	for _, stream := range streams {
+		stream.mu.Lock()
+		if stream.modified.After(last) {
+			last = stream.modified
+		}
+		stream.mu.Unlock()
+	}
+	return date(last)
+}
+
+// revise notes that the description is another one now. The lock is held.
+func (s *Stream) revise() {
+	s.revision++
+	s.modified = time.Now()
+}
+
+// entityTag names a description, of all that there ever were.
+func entityTag(ssrc uint32, revision uint64) string { return fmt.Sprintf("%08x-%x", ssrc, revision) }
+
+// precondition refuses a SETUP that was made for something else than what is
+// here. What it only wishes for is passed over: Bandwidth, and a Blocksize, since
+// all viewers share the packets (RFC 2326 12.6, 12.7).
+func precondition(r *request) *wire.Response {
+	tag := r.stream.mtag()
+	switch v := r.Header.Values("If-Match"); {
+	case len(v) > 0 && !matches(v, tag) && !matches(v, strings.Trim(tag, `"`)): // RFC 2326 12.22, the tag of a=etag
+		return plain(wire.PreconditionFailed, "the stream has changed since it was described")
+	case r.Header.Has("Conference"): // RFC 2326 12.9
+		return plain(wire.ConferenceNotFound, "this camera is part of no conference")
+	}
+	if v := r.Header.Get("Blocksize"); v != "" { // RFC 2326 12.7 says 416, which its section 11 does not have
+		if n, err := strconv.ParseUint(v, 10, 32); err != nil || n == 0 {
+			return plain(wire.BadRequest, "Blocksize is not a positive number of bytes")
+		}
+	}
+	return nil
+}
+
+// isPlainly tells whether a body is of that type, and not compressed (RFC 2326
+// 12.12).
+func isPlainly(r *request, mediaType string) bool {
+	for _, e := range wire.List(strings.Join(r.Header.Values("Content-Encoding"), ",")) {
+		if !strings.EqualFold(e, "identity") {
+			return false
+		}
+	}
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && t == mediaType
+}
+
+// accepts tells whether a list of types has that of our descriptions in it, with
+// a quality above 0 (RFC 2326 12.1).
+func accepts(list string) bool {
+	for _, a := range wire.List(list) {
+		t, params, err := mime.ParseMediaType(a)
+		q, bad := strconv.ParseFloat(cmp.Or(params["q"], "1"), 64)
+		if err == nil && (t == "application/sdp" || t == "application/*" || t == "*/*") && bad == nil && q > 0 {
+			return true
+		}
+	}
+	return false
+}
