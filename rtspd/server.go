@@ -119,7 +119,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	all.Go(func() { s.udp.read(s.udp.rtp, s.rtpFrom) })
 	all.Go(func() { s.tick(ctx) })
 	if s.cfg.Datagrams != nil {
-		defer s.cfg.Datagrams.Close()
+		defer func() { _ = s.cfg.Datagrams.Close() }()
 		all.Go(func() { s.rtspu.read(ctx, &all) })
 	}
 	var pushing sync.WaitGroup
