@@ -172,6 +172,7 @@ func newTool(out *bytes.Buffer, cameras ...advert.Camera) *tool {
 	return &tool{
 		stdout:   out,
 		discover: func(context.Context, time.Duration) ([]advert.Camera, error) { return cameras, nil },
+		getenv:   func(string) string { return "" },
 		ports:    []string{"1"},
 		every:    5 * time.Millisecond,
 		connect:  time.Minute,

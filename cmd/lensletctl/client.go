@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"lenslet/rtspd/auth"
 	"lenslet/rtspd/wire"
 )
 
@@ -19,6 +20,10 @@ type client struct {
 	url  string // of the stream
 	cseq int    // of the last request
 	got  []byte // read and not yet decoded
+
+	secure     bool         // TLS
+	login      *auth.Client // nil: without a password
+	challenges []string     // of the last 401; nil: there was none
 }
 
 // dial connects to the first of the ports that takes the connection.
@@ -38,7 +43,7 @@ func dial(ctx context.Context, t target, ports []string, limit time.Duration) (*
 			if conn, err = t.wrap(ctx, conn, limit); err != nil {
 				return nil, fmt.Errorf("%s: %w", net.JoinHostPort(t.host, port), cause(err, limit))
 			}
-			return &client{conn: conn, url: t.url()}, nil
+			return &client{conn: conn, url: t.url(), secure: t.tls}, nil
 		}
 		if dns := new(net.DNSError); errors.As(err, &dns) || ctx.Err() != nil {
 			return nil, fmt.Errorf("cannot reach %s: %w", t.host, err)
@@ -50,14 +55,28 @@ func dial(ctx context.Context, t target, ports []string, limit time.Duration) (*
 
 func (c *client) close() { c.conn.Close() }
 
-// do sends a request with parameters as its body, and waits for its answer. An
-// error means that there is none; the connection is of no use then.
+// do sends a request with parameters as its body, and waits for its answer; it
+// logs in where the camera wants that. An error means that there is no answer;
+// the connection is of no use then.
 func (c *client) do(ctx context.Context, method string, ps []wire.Parameter, limit time.Duration) (*wire.Response, error) {
+	for {
+		res, err := c.once(ctx, method, ps, limit)
+		if err != nil || !c.logIn(res) {
+			return res, err
+		}
+	}
+}
+
+// once is do without logging in.
+func (c *client) once(ctx context.Context, method string, ps []wire.Parameter, limit time.Duration) (*wire.Response, error) {
 	c.cseq++
 	req := &wire.Request{Method: method, URL: c.url, Body: wire.AppendParameters(nil, ps)}
 	req.Header.Set("CSeq", strconv.Itoa(c.cseq))
 	req.Header.Set("User-Agent", "lensletctl")
 	req.Header.Set("Content-Type", parametersType)
+	if err := c.authorize(req); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.conn.RemoteAddr(), err)
+	}
 	_ = c.conn.SetDeadline(time.Now().Add(limit)) // a closed connection says so when it is used
 	// In this order, or the deadline would undo the end of ctx.
 	stop := context.AfterFunc(ctx, func() { _ = c.conn.SetDeadline(time.Unix(1, 0)) })

@@ -65,10 +65,15 @@ func (t *tool) with(ctx context.Context, camera string, ask func(*client) error)
 	if err != nil {
 		return err
 	}
+	login, err := credentials(camera, t.getenv)
+	if err != nil {
+		return err
+	}
 	c, err := t.dial(ctx, where)
 	if err != nil {
 		return err
 	}
+	c.login = login
 	defer c.close()
 	return ask(c)
 }

@@ -96,8 +96,8 @@ func TestRefusalWords(t *testing.T) {
 	}{
 		{302, wire.Response{Header: wire.Header{{Name: "Location", Value: "rtsp://joe:secret@other/main"}}}, "the stream has moved to rtsp://other/main"},
 		{400, text(nil, "line 1 is\r\nno good"), "the camera answered 400 Bad Request: line 1 is no good"},
-		{401, wire.Response{}, "the camera wants a password, and lensletctl has no way to give one"},
-		{403, wire.Response{}, "the camera forbids it"},
+		{401, wire.Response{}, "the camera wants a password; right would be rtsp://admin:PASSWORD@HOST, or LENSLET_USER and LENSLET_PASSWORD in the environment"},
+		{403, text(nil, "no"), "this user may not do it: viewer watches and reads, admin sets: no"},
 		{404, text(nil, "there is no stream /main"), "the camera has no stream rtsp://ADDR/main: there is no stream /main"},
 		{405, wire.Response{}, "this server has no parameters to get or set"},
 		{415, wire.Response{}, "this server takes no text/parameters"},

@@ -28,8 +28,11 @@ func (t *tool) refusal(ctx context.Context, c *client, res *wire.Response, asked
 			return sentences(names, func(p wire.Parameter) string { return p.Name + " can be read only" })
 		}
 	}
-	if res.Status < 300 {
+	switch {
+	case res.Status < 300:
 		return nil
+	case res.Status == wire.Unauthorized:
+		return errors.New(unauthorized(c))
 	}
 	return errors.New(printable(withReason(words(res, c), res)))
 }
@@ -39,10 +42,8 @@ func words(res *wire.Response, c *client) string {
 	switch s := res.Status; {
 	case s < 400:
 		return "the stream has moved to " + redact(res.Header.Get("Location"))
-	case s == wire.Unauthorized:
-		return "the camera wants a password, and lensletctl has no way to give one"
 	case s == wire.Forbidden:
-		return "the camera forbids it"
+		return "this user may not do it: viewer watches and reads, admin sets"
 	case s == wire.NotFound:
 		return "the camera has no stream " + c.url
 	case s == wire.MethodNotAllowed, s == wire.NotImplemented:

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -23,6 +24,10 @@ the name of a camera that discover lists. Without a port 8554 and 554 are tried,
 without a path it is /main. rtsps://host is encrypted, on port 8322 or 322; with
 #sha256=FINGERPRINT behind it, as lensletd prints it, that certificate is the
 only one trusted.
+
+The password is in the URL, as in rtsp://admin:PASSWORD@host, or in the
+environment, where nobody else sees it: LENSLET_USER (default admin) and
+LENSLET_PASSWORD.
 
 Bit rates may be written 500k, 2M or 1.5M; resolutions 360p (640x360), 480p
 (854x480), 720p (1280x720), 1080p (1920x1080) or 4k (3840x2160).
@@ -54,6 +59,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	t := &tool{
 		stdout:   stdout,
 		discover: advert.Discover,
+		getenv:   os.Getenv,
 		ports:    []string{"8554", "554"},
 		every:    time.Second,
 		connect:  5 * time.Second,
@@ -77,6 +83,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 type tool struct {
 	stdout   io.Writer
 	discover func(ctx context.Context, wait time.Duration) ([]advert.Camera, error)
+	getenv   func(string) string
 	ports    []string      // tried in this order where the URL names none
 	every    time.Duration // from one line of watch to the next
 	connect  time.Duration // how long a connection may take

@@ -20,7 +20,7 @@ type config struct {
 	Name    string         `toml:"name"`    // in discovery; "" = lenslet- and the end of the serial
 	Source  string         `toml:"source"`  // auto, pattern, file:CLIP.264, /dev/videoN
 	Encoder string         `toml:"encoder"` // auto, /dev/videoN, openh264
-	Auth    string         `toml:"auth"`    // none
+	Auth    string         `toml:"auth"`    // password, none
 	MDNS    bool           `toml:"mdns"`    // be found on the LAN
 	Packet  int            `toml:"packet"`  // bytes of an RTP packet at most, 200 to 65000
 	Log     string         `toml:"log"`     // debug, info, warn or error
@@ -43,17 +43,14 @@ type config struct {
 	DrainTo    string `toml:"drain_to"`    // URL that all viewers are sent to at the end; "" = none
 	Limits     limits `toml:"limits"`
 
+	passwords // of the users; "" = made at the first start, and kept
+
 	set    []encoder.Parameter // Set in the file's order, then the flags' -set
 	places map[string]string   // FILE:LINE of each parameter that the file sets
 }
 
-// limits bound what many viewers may take.
-type limits struct {
-	Viewers int `toml:"viewers"` // at once; 0: no limit
-}
-
 func defaults() config {
-	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "none", MDNS: true, Packet: 1400, Multicast: "off", TTL: 1, Log: "info"}
+	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Packet: 1400, Multicast: "off", TTL: 1, Log: "info"}
 }
 
 // load reads the file over what is there.
@@ -177,8 +174,8 @@ func (c *config) validate() error {
 	default:
 		return usagef("encoder %q is not one; right would be auto, /dev/videoN or openh264", e)
 	}
-	if c.Auth != "none" {
-		return usagef("auth %q is not known; right would be none", c.Auth)
+	if c.Auth != "none" && c.Auth != "password" {
+		return usagef("auth %q is not known; right would be password or none", c.Auth)
 	}
 	if c.Packet < 200 || c.Packet > 65000 {
 		return usagef("packet %d is not a size; right would be 200 to 65000 bytes", c.Packet)
@@ -193,6 +190,12 @@ func (c *config) validate() error {
 		return usagef("name %q is too long; right would be 63 bytes at most", c.Name)
 	}
 	if err := c.Push.validate(); err != nil {
+		return err
+	}
+	if err := c.passwords.validate(); err != nil {
+		return err
+	}
+	if err := c.Limits.validate(); err != nil {
 		return err
 	}
 	return c.validateDirections()

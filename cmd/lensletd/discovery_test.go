@@ -24,7 +24,7 @@ type camera struct {
 func startCamera(t *testing.T, bin string, at *avahitest.Port, args ...string) *camera {
 	t.Helper()
 	c := &camera{out: &buffer{}, port: at}
-	c.cmd = at.Host.Command(bin, append([]string{"-source", "pattern", "-set", "resolution=320x240"}, args...)...)
+	c.cmd = at.Host.Command(bin, append([]string{"-source", "pattern", "-auth", "none", "-set", "resolution=320x240"}, args...)...)
 	c.cmd.Stdout, c.cmd.Stderr = c.out, c.out
 	avahitest.Start(t, c.cmd)
 	return c

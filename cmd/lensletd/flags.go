@@ -33,7 +33,7 @@ const usage = `usage: lensletd [flags]
   -name NAME          name in discovery (default lenslet- and the serial's end)
   -source SOURCE      auto, pattern, file:CLIP.264 or /dev/videoN (default auto)
   -encoder ENCODER    auto, /dev/videoN or openh264 (default auto)
-  -auth none          who may watch: everyone
+  -auth MODE          password: the users viewer and admin; none: everyone (default password)
   -set NAME=VALUE     a parameter to begin with, as lensletctl sets it; repeatable
   -check              check the configuration, print what would be opened, and exit
   -version            print the version and exit

@@ -77,7 +77,7 @@ func appendI420(dst []byte, f capture.Format, data []byte) []byte {
 func TestGuestStreams(t *testing.T) {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	o, err := parseFlags([]string{"-set", "resolution=320x180", "-set", "framerate=10"}, os.Stderr)
+	o, err := parseFlags([]string{"-auth", "none", "-set", "resolution=320x180", "-set", "framerate=10"}, os.Stderr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,8 +44,8 @@ func (b *buffer) String() string {
 var urlPattern = regexp.MustCompile(`rtsp://[^\s"]+`)
 
 // start runs lensletd in this process until the test ends, and gives the URL
-// that it prints. The arguments come on top of a free port on loopback and no
-// discovery.
+// that it prints. The arguments come on top of a free port on loopback, no
+// passwords and no discovery.
 func start(t *testing.T, args ...string) (address string, stop func()) {
 	t.Helper()
 	return startWith(t, openSource, args...)
@@ -71,7 +71,7 @@ func startDaemon(t *testing.T, open func(string, *slog.Logger) (encoder.Source, 
 	ctx, cancel := context.WithCancel(context.Background())
 	out = &buffer{}
 	logs := &buffer{}
-	o, err := parseFlags(append([]string{"-listen", "127.0.0.1:0"}, args...), logs)
+	o, err := parseFlags(append([]string{"-listen", "127.0.0.1:0", "-auth", "none"}, args...), logs)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,5 +70,5 @@ func (d *daemon) announceTLS() string {
 	if d.secure == nil {
 		return ""
 	}
-	return fmt.Sprintf("  encrypted     rtsps://%s/%s\n  certificate   sha256 %s\n", reachable(d.secure.Addr()), path, fingerprint(d.cert))
+	return fmt.Sprintf("  encrypted     %s\n  certificate   sha256 %s\n", d.login.address("rtsps", reachable(d.secure.Addr()), viewerName), fingerprint(d.cert))
 }

@@ -72,6 +72,7 @@ type daemon struct {
 	pipeline  *encoder.Pipeline
 	stream    *rtspd.Stream
 	server    *rtspd.Server
+	login     *login         // nil: everyone may do everything
 	advert    *advert.Advert // nil: not advertised
 	beat      *heartbeat
 }
@@ -116,6 +117,9 @@ func (d *daemon) open() (err error) {
 	if d.datagrams, err = d.listenDatagrams(); err != nil {
 		return err
 	}
+	if d.login, err = d.openLogin(); err != nil {
+		return err
+	}
 	if d.MDNS {
 		if d.advert, err = d.openAdvert(); err != nil {
 			return usagef("%v", err)
@@ -130,7 +134,10 @@ func (d *daemon) open() (err error) {
 		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet, Multicast: d.multicast(),
 	})
 	p.stream, p.advert = d.stream, d.advert
-	d.server, err = rtspd.NewServer(rtspd.Config{Name: "lenslet/" + version, Log: d.log, Datagrams: d.datagrams, Directions: d.directions()}, d.stream)
+	d.server, err = rtspd.NewServer(rtspd.Config{
+		Name: "lenslet/" + version, Log: d.log, Datagrams: d.datagrams, Directions: d.directions(),
+		Users: d.login.users(), Realm: d.name(), Limits: d.Limits.server(),
+	}, d.stream)
 	if err != nil {
 		return errors.Join(err, d.pipeline.Close())
 	}
@@ -192,14 +199,6 @@ func (d *daemon) name() string {
 		return d.Name
 	}
 	return "lenslet-" + d.id.Suffix()
-}
-
-// announce tells the person at the terminal what to open, once pictures flow.
-func (d *daemon) announce() {
-	s := d.pipeline.Settings()
-	url := fmt.Sprintf("rtsp://%s/%s", reachable(d.listeners[0].Addr()), path)
-	_, _ = fmt.Fprintf(d.stdout, "lenslet streams %s, %dx%d at %s frames/s\n\n  open it at    %s\n  for example   ffplay %s\n%s\n",
-		d.pipeline.Camera(), s.Width, s.Height, s.Rate, url, url, d.announceTLS())
 }
 
 // reachable is HOST:PORT for a listener's address: one that other computers can

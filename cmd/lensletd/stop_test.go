@@ -25,7 +25,7 @@ func TestStopsInEveryPhase(t *testing.T) {
 	bin := program(t)
 	for _, after := range []time.Duration{0, 5, 10, 20, 40, 80, 160, 320, 640, 1280} {
 		after *= time.Millisecond
-		cmd := exec.Command(bin, "-listen", "127.0.0.1:0", "-source", "pattern", "-name", "stops in every phase")
+		cmd := exec.Command(bin, "-listen", "127.0.0.1:0", "-source", "pattern", "-auth", "none", "-name", "stops in every phase")
 		out := &buffer{}
 		var logs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = out, &logs
@@ -74,6 +74,7 @@ func killedBy(err error, s syscall.Signal) bool {
 func TestMakeRun(t *testing.T) {
 	cmd := exec.Command("make", "-C", "../..", "--no-print-directory", "run", "ARGS=-listen 127.0.0.1:0 -set resolution=640x360")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Env = append(os.Environ(), "XDG_STATE_HOME="+t.TempDir())
 	out := &buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
@@ -87,6 +88,9 @@ func TestMakeRun(t *testing.T) {
 	}()
 	waitFor(t, 5*time.Minute, "make run prints a URL", func() bool { return strings.Contains(out.String(), "ffplay rtsp://") })
 	url := urlPattern.FindString(out.String())
+	if !strings.HasPrefix(url, "rtsp://viewer:") {
+		t.Errorf("no password in the URL that is printed: %s", url)
+	}
 	for _, transport := range []string{"udp", "tcp"} {
 		probe(t, url, transport, 640, 360, "30/1")
 		decode(t, url, transport, "-t", "10")
@@ -114,7 +118,7 @@ func TestMain_exitCodes(t *testing.T) {
 		{args: []string{"-source", "radio"}, code: 2, says: `source "radio" is not one; right would be auto`},
 		{args: []string{"-encoder", "vhs"}, code: 2, says: "right would be auto"},
 		{args: []string{"-listen", "nowhere"}, code: 2, says: "right would be :8554"},
-		{args: []string{"-auth", "maybe"}, code: 2, says: "right would be none"},
+		{args: []string{"-auth", "maybe"}, code: 2, says: "right would be password or none"},
 		{args: []string{"-set", "bitrate"}, code: 2, says: "NAME=VALUE"},
 		{args: []string{"-source", "pattern", "-set", "colour=red"}, code: 2, says: "unknown parameter: colour"},
 		{args: []string{"-source", "pattern", "-set", "bitrate=lots"}, code: 2, says: "bitrate lots"},

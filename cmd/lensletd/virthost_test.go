@@ -92,7 +92,7 @@ func (g *guest) stop(t *testing.T) {
 // TestBoardStreams: lensletd finds camera and encoder by itself, no frame is
 // copied on its way, and FFmpeg decodes all of it.
 func TestBoardStreams(t *testing.T) {
-	g := boot(t, "", "", "./lensletd -check && exec ./lensletd -set resolution=640x360 -set framerate=10")
+	g := boot(t, "", "", "./lensletd -check && exec ./lensletd -auth none -set resolution=640x360 -set framerate=10")
 	for _, want := range []string{"camera    vivid", "encoder   vh264enc", "offers    YUYV 320x180, 640x360", "control   brightness 0 to 255"} {
 		if !strings.Contains(g.out.String(), want) {
 			t.Errorf("lensletd -check does not say %q:\n%s", want, g.out)
@@ -166,7 +166,7 @@ const slowHDMI = "v4l2-ctl -d0 --set-dv-bt-timings index=5 >/dev/null && " // 72
 func TestBoardGivesDevicesBack(t *testing.T) {
 	g := boot(t, "", "", `
 for after in 0.1 0.4 0.8 1.6 3.2 4.8 6.4; do
-	./lensletd -set resolution=320x180 -set framerate=10 >/dev/null 2>log & p=$!
+	./lensletd -auth none -set resolution=320x180 -set framerate=10 >/dev/null 2>log & p=$!
 	sleep $after
 	kill -TERM $p
 	( sleep 2; kill -KILL $p 2>/dev/null ) & k=$!
@@ -175,7 +175,7 @@ for after in 0.1 0.4 0.8 1.6 3.2 4.8 6.4; do
 	echo "after $after: exit $rc"
 	[ $rc = 0 ] || [ $rc = 143 ] || { cat log; echo BAD; }
 done
-exec ./lensletd -set resolution=320x180 -set framerate=10`)
+exec ./lensletd -auth none -set resolution=320x180 -set framerate=10`)
 	if out := g.out.String(); strings.Contains(out, "BAD") || strings.Count(out, "exit 0") < 2 {
 		t.Errorf("not stopped as it should:\n%s", out)
 	}
@@ -183,7 +183,7 @@ exec ./lensletd -set resolution=320x180 -set framerate=10`)
 }
 
 func TestBoardFollowsBitrate(t *testing.T) {
-	boot(t, "", "", "exec ./lensletd -set resolution=640x360 -set framerate=15 -set bitrate=4000000 -set horizontal_movement=6")
+	boot(t, "", "", "exec ./lensletd -auth none -set resolution=640x360 -set framerate=15 -set bitrate=4000000 -set horizontal_movement=6")
 	v := dialViewer(t, guestURL)
 	v.play("tcp")
 	v.checkBitrate(4_000_000, 0.2, 30, 60)
@@ -193,7 +193,7 @@ func TestBoardFollowsBitrate(t *testing.T) {
 }
 
 func TestBoardChangesResolution(t *testing.T) {
-	boot(t, hdmi, "", slowHDMI+"exec ./lensletd -set resolution=640x360 -set framerate=12")
+	boot(t, hdmi, "", slowHDMI+"exec ./lensletd -auth none -set resolution=640x360 -set framerate=12")
 	resize(t, guestURL, "1280x720", "642x362", "1280x720", "640x360")
 }
 

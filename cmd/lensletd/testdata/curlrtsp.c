@@ -1,4 +1,4 @@
-/* curlrtsp URL FILE: OPTIONS and DESCRIBE to standard output, then 40 reads of
+/* curlrtsp URL FILE [USER:PASSWORD]: OPTIONS and DESCRIBE to standard output, then 40 reads of
  * interleaved RTP to FILE, by libcurl. */
 #include <curl/curl.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ int main(int argc, char **argv)
 	FILE *file;
 	int i;
 
-	if (argc != 3 || !(file = fopen(argv[2], "wb")))
+	if (argc < 3 || argc > 4 || !(file = fopen(argv[2], "wb")))
 		return 2;
 	snprintf(track, sizeof(track), "%s/trackID=0", argv[1]);
 	curl_global_init(CURL_GLOBAL_ALL);
@@ -40,6 +40,11 @@ int main(int argc, char **argv)
 	curl_easy_setopt(curl, CURLOPT_URL, argv[1]);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, stdout);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, 20L);
+	curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+	if (argc == 4) {
+		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_DIGEST);
+		curl_easy_setopt(curl, CURLOPT_USERPWD, argv[3]);
+	}
 	request(curl, CURL_RTSPREQ_OPTIONS, argv[1], "OPTIONS");
 	request(curl, CURL_RTSPREQ_DESCRIBE, argv[1], "DESCRIBE");
 	curl_easy_setopt(curl, CURLOPT_RTSP_TRANSPORT, "RTP/AVP/TCP;unicast;interleaved=0-1");
