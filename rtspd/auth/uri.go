@@ -9,8 +9,9 @@ import (
 // target. RFC 7616 section 3.4.6 wants them to be the same. Players differ in
 // two ways, which are taken: some give the path alone or treat the slash at its
 // end as nothing, and live555 (VLC) gives the presentation's URL with every
-// request, also with SETUP of a track. So uri may be target, or the folder that
-// target is in; never a folder above that, and never the server's root.
+// request, also with SETUP of a track. So uri may be target, the folder that
+// target is in, or the root, which is the presentation of all streams. A nonce
+// serves in one connection only, so that nothing is to be gained by it.
 func covers(uri, target string) bool {
 	if uri == target {
 		return uri != ""
@@ -27,11 +28,8 @@ func covers(uri, target string) bool {
 		return false
 	}
 	of, wanted := strings.Trim(u.Path, "/"), strings.Trim(t.Path, "/")
-	if of == wanted {
-		return true
-	}
-	i := strings.LastIndexByte(wanted, '/')
-	return i > 0 && of == wanted[:i]
+	folder := wanted[:max(0, strings.LastIndexByte(wanted, '/'))]
+	return of == wanted || of == folder || of == ""
 }
 
 // hostPort has the port even where the URL leaves it out.

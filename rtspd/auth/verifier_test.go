@@ -288,9 +288,9 @@ func TestCovers(t *testing.T) {
 		{"rtsp://cam/main?a=1", "rtsp://cam/main?a=2", false},
 		{"rtsp://cam/main", "rtsp://cam/main?a=2", false},
 		{"rtsp://cam/main/trackID=0", "rtsp://cam/main", false},
-		{"rtsp://cam/", "rtsp://cam/main", false},
+		{"rtsp://cam/", "rtsp://cam/main/trackID=0", true}, // of the presentation of all
+		{"rtsp://cam/", "rtsp://cam/trackID=0", true},
 		{"rtsp://cam", "rtsp://cam/main", false},
-		{"/", "rtsp://cam/main", false},
 		{"rtsp://cam/main", "rtsp://cam/main/a/b", false},
 		{"rtsp://cam/mai", "rtsp://cam/main", false},
 		{"rtsp://cam/side", "rtsp://cam/main", false},
