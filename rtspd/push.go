@@ -53,13 +53,18 @@ func (s *Server) Push(cfg PushConfig, stream *Stream) (*Push, error) {
 	}
 	p := &Push{
 		stream: stream, udp: s.udp, cfg: cfg, name: s.cfg.Name, log: s.cfg.Log, to: to, status: "off",
-		pushTimes: pushTimes{
-			first: time.Second, most: time.Minute, steady: time.Minute,
-			limit: 10 * time.Second, farewell: time.Second, stall: s.cfg.StallTimeout,
-		},
+		pushTimes: usualTimes(),
 	}
+	p.stall = s.cfg.StallTimeout
 	s.pushes = append(s.pushes, p)
 	return p, nil
+}
+
+func usualTimes() pushTimes {
+	return pushTimes{
+		first: time.Second, most: time.Minute, steady: time.Minute, limit: 10 * time.Second, farewell: time.Second,
+		stall: 10 * time.Second,
+	}
 }
 
 // Status is "off" (also of nil), "connecting", "streaming" or "failed: " and
@@ -88,7 +93,7 @@ func (p *Push) say(status string) {
 // run publishes until ctx ends.
 func (p *Push) run(ctx context.Context) {
 	p.say("connecting")
-	pause := p.first
+	pause := time.Duration(0)
 	for {
 		streamed, err := p.attempt(ctx)
 		if ctx.Err() != nil {
@@ -96,15 +101,21 @@ func (p *Push) run(ctx context.Context) {
 			return
 		}
 		p.say("failed: " + err.Error())
-		if streamed >= p.steady {
-			pause = p.first
-		}
+		pause = p.after(pause, streamed)
 		select {
 		case <-time.After(jittered(pause)):
 		case <-ctx.Done():
 		}
-		pause = min(2*pause, p.most)
 	}
+}
+
+// after is the pause that follows another one (0: none yet) and an attempt that
+// lasted for so long.
+func (t pushTimes) after(last, streamed time.Duration) time.Duration {
+	if last == 0 || streamed >= t.steady {
+		return t.first
+	}
+	return min(2*last, t.most)
 }
 
 // jittered is somewhere in the quarter below and the quarter above, so that

@@ -15,7 +15,7 @@ func (c *publication) take(b []byte) ([]byte, error) {
 		switch {
 		case errors.Is(err, wire.ErrIncomplete):
 			return b, nil
-		case errors.As(err, &bad) && bad.Skip > 0: // not one that we wait for, or it will be missed
+		case errors.As(err, &bad) && bad.Skip > 0 && bad.Response: // if it is the one that we wait for, it will be missed
 			b = b[bad.Skip:]
 			continue
 		case err != nil:

@@ -177,6 +177,8 @@ func (c *mediaConn) good(r *wire.Request) {
 		c.reply(r, wire.OK, "Public", "OPTIONS, ANNOUNCE, SETUP, RECORD, TEARDOWN, GET_PARAMETER")
 	case "SETUP":
 		c.reply(r, wire.OK, "Session", "47;timeout=60", "Transport", r.Header.Get("Transport"))
+	case "ANNOUNCE":
+		c.reply(r, wire.OK)
 	default:
 		c.reply(r, wire.OK, "Session", "47")
 	}
