@@ -44,7 +44,7 @@ func (c *client) nextRequest() response {
 // answer answers a request of the server.
 func (c *client) answer(r response, status int, h headers, body string) {
 	c.t.Helper()
-	b := fmt.Sprintf("RTSP/1.0 %d Whatever\r\nCSeq: %s\r\n", status, r.cseq)
+	b := fmt.Sprintf("RTSP/%s %d Whatever\r\nCSeq: %s\r\n", r.version, status, r.cseq)
 	for i := 0; i < len(h); i += 2 {
 		b += h[i] + ": " + h[i+1] + "\r\n"
 	}

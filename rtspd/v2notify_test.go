@@ -1,0 +1,145 @@
+package rtspd
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"lenslet/rtspd/wire"
+)
+
+// checkNotify wants a PLAY_NOTIFY of the client's session.
+func (c *client) checkNotify(r response, reason string) {
+	c.t.Helper()
+	if r.method != "PLAY_NOTIFY" || r.version != "2.0" || r.url != c.lab.url {
+		c.t.Fatalf("not the notification expected: %+v", r)
+	}
+	if r.header["notify-reason"] != reason || r.header["session"] != c.session {
+		c.t.Errorf("%v", r.header)
+	}
+	if _, err := time.Parse("Mon, 02 Jan 2006 15:04:05 GMT", r.header["date"]); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// supports2 is how a client of 2.0 says that it takes requests.
+var supports2 = headers{"Supported", "play.basic"}
+
+// A change reaches a client of 2.0 as PLAY_NOTIFY, before the first packet that
+// needs the new parameter sets, however slowly the client reads.
+func TestNotifyPrecedesThePackets(t *testing.T) {
+	for name, behind := range map[string]int{"prompt": 0, "slow": 40} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.publish(true, 100)
+			c := l.dial2()
+			c.tcp = true
+			before := c.must(200, "DESCRIBE", l.url, supports2, "").header["mtag"]
+			c.setup2("RTP/AVP/TCP;unicast;interleaved=0-1")
+			c.play2()
+			for range behind {
+				l.publish(false, 30_000)
+			}
+			l.publishWith(otherSPS, testPPS)
+			r := c.nextRequest()
+			c.checkNotify(r, "media-properties-update")
+			checkNow(t, l, "Media-Range", r.header["media-range"], "npt", "clock")
+			if r.header["media-properties"] != liveProperties || r.header["mtag"] == before || r.header["mtag"] == "" {
+				t.Errorf("%v", r.header)
+			}
+			if !strings.Contains(r.body, base64.StdEncoding.EncodeToString(otherSPS)) || r.header["content-type"] != "application/sdp" {
+				t.Errorf("the body is not the new description: %s", r.body)
+			}
+			for _, f := range c.frames {
+				if f.channel == 0 && bytes.Contains(f.data, otherSPS) {
+					t.Fatal("a packet came first")
+				}
+			}
+			c.frames = nil
+			for !bytes.Contains(c.nextPacket(), otherSPS) {
+				continue
+			}
+			seen := l.srv.session(c.session).seen.Load()
+			c.answer(r, 200, headers{"Session", c.session}, "")
+			await(t, "the answer is a sign of life", func() bool { return l.srv.session(c.session).seen.Load() > seen })
+		})
+	}
+}
+
+// Who speaks 2.0 and does not say that it takes requests gets none, nor does one
+// of 1.0 that lists the feature tags of 2.0.
+func TestNoNotifyWithoutAsking(t *testing.T) {
+	l := newLab(t)
+	l.publish(true, 100)
+	two, one := l.dial2().setup2("RTP/AVP/TCP;unicast;interleaved=0-1"), l.dial()
+	two.tcp = true
+	one.must(200, "OPTIONS", "*", supports2, "")
+	one.setupTCP()
+	two.must(200, "OPTIONS", "*", headers{"Require", "play.basic"}, "") // of the server, not of the client
+	two.play2()
+	one.play()
+	l.publishWith(otherSPS, testPPS)
+	for _, c := range []*client{one, two} {
+		c.must(200, "OPTIONS", "*", nil, "")
+		if len(c.asked) != 0 {
+			t.Errorf("RTSP/%s was asked %+v", c.version, c.asked)
+		}
+	}
+}
+
+// The stop of the server is told as the end of the stream, of the PLAY in force.
+func TestEndOfStream(t *testing.T) {
+	l := newLab(t)
+	l.publish(true, 100)
+	c := l.dial2()
+	c.tcp = true
+	c.must(200, "OPTIONS", "*", supports2, "")
+	c.setup2("RTP/AVP/TCP;unicast;interleaved=0-1")
+	info := c.rtpInfo2(c.play2().header["rtp-info"])
+	play := c.cseq
+	c.must(200, "GET_PARAMETER", l.url, nil, "")
+	l.publish(false, 5000)
+	last := c.receive(2)
+	idle := l.dial2() // set up, but not playing
+	idle.must(200, "OPTIONS", "*", supports2, "")
+	idle.setup2("RTP/AVP/TCP;unicast;interleaved=0-1")
+	l.stop()
+
+	r := c.nextRequest()
+	c.checkNotify(r, "end-of-stream")
+	if want := "cseq=" + strconv.Itoa(play) + ` status=200 reason="OK"`; r.header["request-status"] != want {
+		t.Errorf("Request-Status: %s, want %s", r.header["request-status"], want)
+	}
+	rng, err := wire.ParseRange(r.header["range"])
+	if err != nil || rng.Start.Set || !rng.End.Set || rng.Unit != "npt" {
+		t.Errorf("Range: %s, %v", r.header["range"], err)
+	}
+	if end := c.rtpInfo2(r.header["rtp-info"]); end.Seq != c.media.next-1 || end.Seq == info.Seq || last[1].seq == info.Seq {
+		t.Errorf("the last packet is %d, not %d", end.Seq, c.media.next-1)
+	}
+	if r, _, err := idle.read(); err == nil {
+		t.Errorf("one who does not play is told %+v", r)
+	}
+}
+
+// A REDIRECT is of the session's version.
+func TestRedirect2(t *testing.T) {
+	l := newLab(t)
+	c := l.dial2()
+	c.must(200, "OPTIONS", "*", supports2, "")
+	c.setup2("RTP/AVP/TCP;unicast;interleaved=0-1")
+	go l.srv.Direct(Directions{DrainTo: "rtsp://other.example/main"})
+	r := c.nextRequest()
+	if r.method != "REDIRECT" || r.version != "2.0" || r.header["location"] != "rtsp://other.example/main" || r.header["session"] != c.session {
+		t.Fatalf("%+v", r)
+	}
+	c.answer(r, 200, nil, "")
+	c.must(200, "TEARDOWN", l.url, nil, "")
+	c.session = ""
+	if r := c.must(302, "DESCRIBE", l.url, nil, ""); r.header["location"] != "rtsp://other.example/main" || r.version != "2.0" {
+		t.Errorf("%+v", r)
+	}
+}
