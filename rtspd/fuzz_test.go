@@ -29,6 +29,7 @@ type script struct {
 	sinks   [2]int // ports where packets by UDP may go
 	cseqs   []int  // of the requests
 	regular bool   // all of it was requests, so the number of answers is known
+	version string // of the next request
 }
 
 // take is the next random byte, 0 when there are no more.
@@ -57,7 +58,7 @@ func (s *script) text() string {
 func (s *script) request(method, url, header, body string) {
 	cseq := len(s.cseqs) + 1
 	s.cseqs = append(s.cseqs, cseq)
-	fmt.Fprintf(&s.out, "%s %s RTSP/1.0\r\nCSeq: %d\r\n%s", method, url, cseq, header)
+	fmt.Fprintf(&s.out, "%s %s RTSP/%s\r\nCSeq: %d\r\n%s", method, url, s.version, cseq, header)
 	if body != "" {
 		fmt.Fprintf(&s.out, "Content-Length: %d\r\n", len(body))
 	}
@@ -68,17 +69,26 @@ func (s *script) request(method, url, header, body string) {
 func (s *script) step(sessions []string) {
 	const url, track = "rtsp://camera/main", "rtsp://camera/main/trackID=0"
 	session := ""
-	if n := int(s.take()); n > 0 && len(sessions) > 0 {
+	n := int(s.take())
+	if n > 0 && len(sessions) > 0 {
 		session = "Session: " + sessions[n%len(sessions)] + "\r\n"
+	}
+	if s.version = "1.0"; n >= 128 {
+		s.version = "2.0"
+		session = fmt.Sprintf("Pipelined-Requests: %d\r\n", n%8)
 	}
 	methods := []string{"PLAY", "PAUSE", "TEARDOWN", "OPTIONS", "DESCRIBE", "GET_PARAMETER", "RECORD"}
 	switch op := s.take() % 16; op {
 	case 0, 1:
 		s.request("SETUP", track, session+fmt.Sprintf("Transport: RTP/AVP/TCP;interleaved=%d\r\n", s.take()), "")
 	case 2:
-		s.request("SETUP", track, session+fmt.Sprintf("Transport: RTP/AVP;unicast;client_port=%d-%d\r\n", s.sinks[0], s.sinks[1]), "")
+		offer := "client_port=%d-%d"
+		if n >= 192 {
+			offer = "dest_addr=\":%d\"/\":%d\";RTCP-mux"
+		}
+		s.request("SETUP", track, session+"Transport: RTP/AVP;unicast;"+fmt.Sprintf(offer, s.sinks[0], s.sinks[1])+"\r\n", "")
 	case 3:
-		if t := s.text(); !strings.Contains(strings.ToLower(t), "port") { // packets go to the sinks only
+		if t := strings.ToLower(s.text()); !strings.Contains(t, "port") && !strings.Contains(t, "addr") { // packets go to the sinks only
 			s.request("SETUP", track, session+"Transport: "+t+"\r\n", "")
 		}
 	case 4:
@@ -106,6 +116,7 @@ func (s *script) step(sessions []string) {
 func FuzzConnection(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x01\x09\x01\x09\x01\x0a\x01\x0b"))
 	f.Add([]byte("\x00\x02\x01\x09\x01\x07\x05abcde\x01\x01\x0a\x01\x09\x01\x02\x01\x0b"))
+	f.Add([]byte("\xc0\x02\xc0\x0e\xc0\x0f\xc0\x0e\x80\x0c\xc0\x09\xc0\x0e\x81\x00\x02\x81\x05\x0cclock=2026-x\x81\x0e\x81\x0d"))
 	f.Add([]byte("\x00\x03\x10RTP/AVP/TCP;foo\x01\x05\x08npt=now-\x01\x08\x20OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"))
 	f.Add([]byte("\x00\x08\x10\x00\x01\x02\x03$\xff\xff\xff\x00\x06\x05abcde\x02*/\x00\x04\x09bitrate: 2\r"))
 	f.Add([]byte("\x00\x00\x00\x00\x01\x02\x01\x09\x02\x09\x02\x0b\x01\x0b\x01\x0b\x00\x0d\x00\x0e\x00\x0f"))

@@ -81,8 +81,8 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	c.sessions[ses.id] = ses
 	ses.state = next
 	res = ses.ok()
-	if offers[i].DestAddr != nil { // the answer in the terms of the question
-		c.addresses(&t)
+	if r.v2 {
+		c.addresses(&t, offers[i].DestAddr != nil)
 	}
 	t.SSRC = fmt.Sprintf("%08X", r.stream.packetizer.SSRC())
 	res.Header.Set("Transport", t.String())

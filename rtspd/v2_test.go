@@ -64,6 +64,7 @@ func exchanges2() []exchange {
 		{"TCP of its own", "SETUP {track}" + head + "Transport: RTP/AVP/TCP;unicast;dest_addr=\":9\"/\":9\";setup=passive;connection=new\r\n", "", 461, nil, ""},
 		{"somebody else's address", "SETUP {track}" + head + "Transport: RTP/AVP;unicast;dest_addr=\"192.0.2.1:5000\"/\"192.0.2.1:5001\"\r\n", "", 463, nil, "the asking address"},
 		{"two addresses", "SETUP {track}" + head + "Transport: RTP/AVP;unicast;dest_addr=\"127.0.0.1:5000\"/\"127.0.0.2:5001\"\r\n", "", 463, nil, ""},
+		{"both kinds, to somebody else", "SETUP {track}" + head + "Transport: RTP/AVP;unicast;multicast;dest_addr=\"192.0.2.1:5000\"\r\n", "", 463, nil, ""},
 		{"a host's name", "SETUP {track}" + head + "Transport: RTP/AVP;unicast;dest_addr=\"localhost:5000\"\r\n", "", 463, nil, ""},
 		{"announce", "ANNOUNCE {url}" + head, "", 501, nil, "ANNOUNCE"},
 		{"record", "RECORD {url}" + head, "", 501, nil, ""},
@@ -341,5 +342,28 @@ func TestVersionsSideBySide(t *testing.T) {
 	}
 	if one.setUp.version != "1.0" || two.setUp.version != "2.0" {
 		t.Errorf("answers in %s and %s", one.setUp.version, two.setUp.version)
+	}
+}
+
+// The number of a pipeline is worth nothing to another user of the connection,
+// and an answer tells another user nothing of the session.
+func TestPipelineIsItsUsers(t *testing.T) {
+	l := newLoginLab(t)
+	c := l.dial2().as("viewer", "look-7531")
+	p := headers{"Pipelined-Requests", "7"}
+	c.setup2("RTP/AVP/TCP;unicast;interleaved=0-1", p...)
+	session := c.session
+	c.as("admin", "change-8642")
+	if r := c.must(454, "PAUSE", l.url, nil, ""); r.header["session"] != "" {
+		t.Errorf("Session: %s", r.header["session"])
+	}
+	c.session = ""
+	c.must(454, "PAUSE", l.url, p, "")
+	if r := c.must(200, "GET_PARAMETER", l.url, p, ""); r.header["session"] != "" {
+		t.Errorf("Session: %s", r.header["session"])
+	}
+	c.as("viewer", "look-7531")
+	if r := c.must(200, "GET_PARAMETER", l.url, p, ""); r.header["session"] != session {
+		t.Errorf("Session: %s", r.header["session"])
 	}
 }

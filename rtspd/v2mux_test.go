@@ -177,3 +177,22 @@ func TestMuxedPacketsOfStrangers(t *testing.T) {
 		t.Error("the session has ended")
 	}
 }
+
+// A group is told by addresses, to who asks without any in the way of 1.0 too.
+func TestMulticastIn2(t *testing.T) {
+	l := newLab(t, multicast())
+	group := l.stream.cfg.Multicast.Groups[0]
+	to := fmt.Sprintf(`dest_addr="%s:%d"/"%[1]s:%[3]d"`, group.Addr(), group.Port(), group.Port()+1)
+	for _, test := range []struct{ offer, want string }{
+		{"RTP/AVP;multicast", fmt.Sprintf(`;destination=%s;source=127.0.0.1;ttl=1;port=%d-%d;%s;ssrc=`, group.Addr(), group.Port(), group.Port()+1, to)},
+		{"RTP/AVP;multicast;" + to, fmt.Sprintf(`RTP/AVP;multicast;ttl=1;%s;ssrc=`, to)},
+	} {
+		c := l.dial2().setup2(test.offer)
+		if got := c.setUp.header["transport"]; !strings.Contains(got, test.want) {
+			t.Errorf("%s: %s\nwant %s", test.offer, got, test.want)
+		}
+	}
+	other := fmt.Sprintf(`RTP/AVP;multicast;dest_addr="239.255.7.10:%d"`, group.Port())
+	c := l.dial2()
+	c.must(461, "SETUP", c.track(), headers{"Transport", other}, "")
+}

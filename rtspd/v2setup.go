@@ -54,21 +54,29 @@ func portsOf(t *wire.Transport) {
 	t.Destination = strings.Join(hosts, "/") // two hosts are no address, and refused as such
 }
 
-// addresses says by addresses what the answer t says by ports.
-func (c *conn) addresses(t *wire.Transport) {
-	if !t.ClientPort.OK { // interleaved
-		return
+// addresses says by addresses what the answer t says by ports. One who asked for
+// ports is answered with ports; who asked for multicast need not have said how
+// it speaks, and gets both.
+func (c *conn) addresses(t *wire.Transport, asked bool) {
+	switch {
+	case t.Multicast:
+		t.DestAddr = addrs(t.Destination, t.Port, t.RTCPMux)
+	case asked && t.ClientPort.OK:
+		t.DestAddr = addrs(c.remote.Addr().WithZone("").String(), t.ClientPort, t.RTCPMux)
+		t.SrcAddr = addrs(t.Source, t.ServerPort, t.RTCPMux)
 	}
-	at := func(ip netip.Addr, ports wire.PortRange) []wire.Addr {
-		host := ip.WithZone("").String()
-		addrs := []wire.Addr{{Host: host, Port: ports.First}}
-		if !t.RTCPMux {
-			addrs = append(addrs, wire.Addr{Host: host, Port: ports.RTCP()})
-		}
-		return addrs
+	if asked && len(t.DestAddr) > 0 {
+		t.ClientPort, t.ServerPort, t.Port, t.Source, t.Destination = wire.PortRange{}, wire.PortRange{}, wire.PortRange{}, "", ""
 	}
-	t.DestAddr, t.SrcAddr = at(c.remote.Addr(), t.ClientPort), at(c.local.Addr(), t.ServerPort)
-	t.ClientPort, t.ServerPort, t.Source, t.Destination = wire.PortRange{}, wire.PortRange{}, "", ""
+}
+
+// addrs are the addresses of RTP and, if it has one of its own, RTCP.
+func addrs(host string, ports wire.PortRange, mux bool) []wire.Addr {
+	a := []wire.Addr{{Host: host, Port: ports.First}}
+	if !mux {
+		a = append(a, wire.Addr{Host: host, Port: ports.RTCP()})
+	}
+	return a
 }
 
 // noTransport is the answer when none of the offers can be used.
@@ -81,7 +89,7 @@ func (c *conn) noTransport(r *request, offers []wire.Transport) *wire.Response {
 
 // elsewhere tells whether the packets would go to somebody else.
 func (c *conn) elsewhere(t wire.Transport) bool {
-	if t.Destination == "" || t.Multicast {
+	if t.Destination == "" || (t.Multicast && !t.Unicast) {
 		return false
 	}
 	a, err := netip.ParseAddr(t.Destination)

@@ -21,7 +21,7 @@ func (v *viewer) oblige(m *wire.Request) {
 	v.mu.Lock()
 	n := len(v.packets)
 	v.mu.Unlock()
-	res := wire.Response{Status: wire.OK, Header: wire.Header{{Name: "CSeq", Value: m.Header.Get("CSeq")}}}
+	res := wire.Response{Version: m.Version, Status: wire.OK, Header: wire.Header{{Name: "CSeq", Value: m.Header.Get("CSeq")}}}
 	if m.Method == "GET_PARAMETER" {
 		res.Header.Add("Content-Type", "text/parameters")
 		res.Body = fmt.Appendf(nil, "packets_received: %d\r\njitter: 1.5\r\n", n)

@@ -1,37 +1,121 @@
 package main
 
 import (
+	"io"
+	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"lenslet/rtspd/wire"
 )
 
-// TestGStreamerSpeaks2 has a real client of RTSP 2.0 play, by UDP and in the
-// connection, while FFmpeg plays with RTSP 1.0 beside it, from the same port.
+// spy passes RTSP on, and keeps both sides of what is said.
+func spy(t *testing.T, address string) (through string, said *buffer) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := u.Host
+	u.Host, said = l.Addr().String(), &buffer{}
+	ended := make(chan struct{})
+	t.Cleanup(func() { _ = l.Close(); <-ended })
+	go func() {
+		defer close(ended)
+		near, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = near.Close() }()
+		far, err := net.Dial("tcp", host)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			_, _ = io.Copy(io.MultiWriter(near, said), far)
+			_ = near.Close()
+		}()
+		_, _ = io.Copy(io.MultiWriter(far, said), near)
+		_ = far.Close()
+		<-answered
+	}()
+	return u.String(), said
+}
+
+// TestGStreamerSpeaks2 has a client of RTSP 2.0 play, by UDP and in the
+// connection, with FFmpeg and RTSP 1.0 beside it.
 func TestGStreamerSpeaks2(t *testing.T) {
 	for _, transport := range []string{"udp", "tcp"} {
 		t.Run(transport, func(t *testing.T) {
-			url, _ := start(t, "-source", "pattern", "-set", "resolution=320x240")
-			beside := make(chan string)
-			go func() {
-				_, errs, err := run(2*time.Minute, "ffmpeg", append(append([]string{}, strict...), "-rtsp_transport", transport, "-i", url,
-					"-t", "3", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-f", "null", "-")...)
-				if err != nil {
-					errs += err.Error()
-				}
-				beside <- errs
-			}()
-			out, errs := client(t, time.Minute, "gst-launch-1.0", "rtspsrc", "location="+url, "protocols="+transport,
-				"default-rtsp-version=2-0", "debug=true", "latency=100",
-				"!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "num-buffers=60", "sync=false")
-			for _, what := range []string{"ERROR", "WARN", "RTSP/1.0", "version: '1.0'"} {
-				if strings.Contains(out+errs, what) {
-					t.Errorf("GStreamer says %s:\n%s%s", what, out, errs)
+			address, _ := start(t, "-source", "pattern", "-set", "resolution=320x240")
+			args := append(append([]string{}, strict...), "-rtsp_transport", transport, "-i", address, "-t", "4")
+			beside, wait := pipe(t, "ffmpeg", append(append(args, asTheyCome...), "-f", "framecrc", "-")...)
+			through, said := spy(t, address)
+			out, errs := client(t, time.Minute, "gst-launch-1.0", "-q", "rtspsrc", "location="+through, "protocols="+transport,
+				"default-rtsp-version=2-0", "latency=100",
+				"!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "num-buffers=60")
+			if strings.Contains(out+errs, "ERROR") || strings.Contains(out+errs, "WARN") {
+				t.Errorf("GStreamer complains:\n%s%s", out, errs)
+			}
+			words := said.String()
+			for _, want := range []string{"PLAY " + through + "/ RTSP/2.0\r\n", "RTSP/2.0 200 OK\r\n", "Pipelined-Requests: ", `RTP-Info: url="` + through, "TEARDOWN "} {
+				if !strings.Contains(words, want) {
+					t.Errorf("nobody said %q", want)
 				}
 			}
-			if errs := <-beside; errs != "" {
-				t.Errorf("FFmpeg complains:\n%s", errs)
+			if strings.Contains(words, "RTSP/1.0") {
+				t.Error("they speak RTSP 1.0")
+			}
+			frames, err := io.ReadAll(beside)
+			if errs := wait(); errs != "" || err != nil {
+				t.Errorf("FFmpeg complains: %v\n%s", err, errs)
+			}
+			if n := strings.Count(string(frames), "\n"); n < 60 {
+				t.Errorf("FFmpeg decoded %d frames", n)
 			}
 		})
+	}
+}
+
+// A new resolution reaches a client of 2.0 as PLAY_NOTIFY, with what it needs to
+// decode, before the first packet of that size; and the stop as the end.
+func TestNewResolutionIsNotifiedFirst(t *testing.T) {
+	address, stop := start(t, "-source", "pattern", "-set", "resolution=320x240", "-set", "framerate=15")
+	other, v := dialViewer(t, address), dialViewer(t, address)
+	other.play("tcp")
+	v.version = wire.Version20
+	v.play("tcp")
+	if res := v.do("OPTIONS", "*", "", "Supported", "play.basic"); res.Version != wire.Version20 || !strings.Contains(res.Header.Get("Supported"), "play.basic") {
+		t.Fatalf("%+v", res)
+	}
+	for _, size := range []string{"640x360", "480x270"} {
+		other.set(wire.OK, "resolution: "+size)
+		told := v.request("PLAY_NOTIFY")
+		if told.Version != wire.Version20 || told.Header.Get("Notify-Reason") != "media-properties-update" {
+			t.Errorf("%+v", told.Header)
+		}
+		sps := announced(t, told)
+		first := func() int {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			return v.sets[sps]
+		}
+		waitFor(t, 30*time.Second, size+" is sent", func() bool { return first() > 0 })
+		if n := first(); n <= told.packets {
+			t.Errorf("%s: the parameter sets came in packet %d, the notification after %d", size, n, told.packets)
+		}
+	}
+	stop()
+	if told := v.request("PLAY_NOTIFY"); told.Header.Get("Notify-Reason") != "end-of-stream" {
+		t.Errorf("%+v", told.Header)
 	}
 }

@@ -23,6 +23,7 @@ type viewer struct {
 	conn    net.Conn
 	udp     [2]*net.UDPConn
 	base    string
+	version string // of its requests; RTSP/1.0 when empty
 	session string
 	cseq    int
 
@@ -124,7 +125,7 @@ func (v *viewer) receive(channel byte, c *net.UDPConn) {
 func (v *viewer) send(method, target, body string, headers ...string) {
 	v.t.Helper()
 	v.cseq++
-	req := wire.Request{Method: method, URL: target, Version: "RTSP/1.0", Body: []byte(body)}
+	req := wire.Request{Method: method, URL: target, Version: v.version, Body: []byte(body)}
 	req.Header.Add("CSeq", fmt.Sprint(v.cseq))
 	if v.session != "" {
 		req.Header.Add("Session", v.session)
