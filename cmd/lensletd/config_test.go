@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func TestZeroConfigurationWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Listen != ":8554" || o.Source != "auto" || o.Encoder != "auto" || !o.MDNS {
+	if o.Listen != ":8554" || o.Source != "auto" || o.Encoder != "auto" || !o.MDNS || o.Auth != "password" {
 		t.Errorf("%+v", o.config)
 	}
 }
@@ -68,8 +69,8 @@ func TestInstalledFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	parse(t, string(b))
-	o := parse(t, strings.ReplaceAll(string(b), "\n#", "\n"+"")[strings.Index(string(b), "\n#name"):])
-	if o.Name != "Front door" || len(o.set) != 3 {
+	o := parse(t, regexp.MustCompile(`(?m)^#(\S)`).ReplaceAllString(string(b), "$1")) // "# " begins words, not an example
+	if o.Name != "Front door" || len(o.set) != 3 || o.Viewer == "" || o.Admin == "" {
 		t.Errorf("%+v", o.config)
 	}
 }
