@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lenslet/rtspd/auth"
 )
 
 // A postman speaks RTSP in datagrams. No player that is still in use does.
@@ -198,6 +200,26 @@ func TestUnprovenAddress(t *testing.T) {
 	if r, _ := other.answer(); r.status != 401 {
 		t.Errorf("another's token is good for %d", r.status)
 	}
+}
+
+// A proven address is not yet a user.
+func TestDatagramsNeedPasswords(t *testing.T) {
+	p := newPostman(t, withUsers)
+	l := p.lab
+	l.delays(0)
+	l.publish(true, 100)
+	r := p.ask(401, "DESCRIBE", l.url, headers{"Padding", strings.Repeat("x", 100)}, "")
+	challenges, err := auth.ParseChallenges(r.header["www-authenticate"])
+	if err != nil || len(challenges) == 0 {
+		t.Fatalf("%v: %v", err, r.header)
+	}
+	p.answering(&auth.Client{User: "viewer", Password: "look-7531"}, []string{challenges[0].String()})
+	p.ask(200, "DESCRIBE", l.url, nil, "")
+	p.setUp()
+	p.ask(403, "SET_PARAMETER", l.url, setBitrate, "bitrate: 2000\r\n")
+	other := l.postman(netip.MustParseAddrPort(p.uc.RemoteAddr().String()))
+	other.session = p.session // which is worth nothing
+	other.ask(401, "PLAY", l.url, headers{"Padding", strings.Repeat("x", 100)}, "")
 }
 
 // A request that comes again is answered again, and done once.

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pion/rtcp"
+)
+
+// TestPictureLossBringsAKeyPicture: PLI and FIR go to the codec and come back as
+// a key picture within a few frames, though the next one would come a minute
+// later; many wishes within 300 ms are one.
+func TestPictureLossBringsAKeyPicture(t *testing.T) {
+	url, _ := start(t, "-source", "pattern", "-set", "resolution=320x240", "-set", "framerate=30", "-set", "gop=2000")
+	v := dialViewer(t, url)
+	v.play("tcp")
+	v.units(15) // 500 ms: later than what the beginning shares
+	ssrc := v.source()
+	for i, wish := range []rtcp.Packet{
+		&rtcp.PictureLossIndication{SenderSSRC: 1, MediaSSRC: ssrc},
+		&rtcp.FullIntraRequest{SenderSSRC: 1, MediaSSRC: ssrc, FIR: []rtcp.FIREntry{{SSRC: ssrc, SequenceNumber: 1}}},
+	} {
+		keys, units := v.keys(), v.markers()
+		for range 5 {
+			v.tell(wish)
+		}
+		waitFor(t, 20*time.Second, "a key picture", func() bool { return v.keys() > keys })
+		after := v.markers() - units
+		v.units(15)
+		t.Logf("wish %d: a key picture after %d pictures", i, after)
+		if got := v.keys() - keys; got > 2 || after > 15 {
+			t.Errorf("wish %d: %d key pictures, the first after %d pictures", i, got, after)
+		}
+	}
+}
+
+// source is the SSRC of what comes.
+func (v *viewer) source() uint32 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.packets[0].SSRC
+}
+
+// tell sends RTCP in the connection.
+func (v *viewer) tell(p rtcp.Packet) {
+	v.t.Helper()
+	b, err := rtcp.Marshal([]rtcp.Packet{&rtcp.ReceiverReport{SSRC: 1}, p})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if _, err := v.conn.Write(append([]byte{'$', 1, byte(len(b) >> 8), byte(len(b))}, b...)); err != nil {
+		v.t.Fatal(err)
+	}
+}
