@@ -24,7 +24,7 @@ test: ## unit, race and end-to-end tests; installs what they need
 
 race:
 	$(GO) test -race -tags '$(TAGS)' -timeout 15m ./...
-	cd rtspd/pushtest && $(GO) test -mod=mod -race -timeout 15m ./... # a module of its own: lenslet needs no media server
+	cd rtspd/pushtest && $(GO) test -mod=mod -race -count 1 -timeout 15m ./... # a module of its own: lenslet needs no media server
 
 virt: ## the tests that need a kernel with V4L2, on the virtual board
 	@.ci/deps virt

@@ -123,20 +123,34 @@ func (d *daemon) stop() {
 // status is the parameter push.
 func (d *daemon) status() string {
 	d.t.Helper()
+	return d.ask("GET_PARAMETER", "push", "push: ")
+}
+
+// set sets a parameter.
+func (d *daemon) set(line string) {
+	d.t.Helper()
+	d.ask("SET_PARAMETER", line, "RTSP/1.0 200 ")
+}
+
+// ask sends a request, and gives the rest of the line of the answer that begins
+// as wanted.
+func (d *daemon) ask(method, body, want string) string {
+	d.t.Helper()
 	nc, err := net.Dial("tcp", d.addr)
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	defer nc.Close()
 	_ = nc.SetDeadline(time.Now().Add(time.Minute))
-	fmt.Fprintf(nc, "GET_PARAMETER rtsp://%s/main RTSP/1.0\r\nCSeq: 1\r\nContent-Type: text/parameters\r\nContent-Length: 6\r\n\r\npush\r\n", d.addr)
+	fmt.Fprintf(nc, "%s rtsp://%s/main RTSP/1.0\r\nCSeq: 1\r\nContent-Type: text/parameters\r\nContent-Length: %d\r\n\r\n%s\r\n",
+		method, d.addr, len(body)+2, body)
 	r := bufio.NewReader(nc)
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
 			d.t.Fatal(err)
 		}
-		if value, ok := strings.CutPrefix(line, "push: "); ok {
+		if value, ok := strings.CutPrefix(line, want); ok {
 			return strings.TrimSpace(value)
 		}
 	}

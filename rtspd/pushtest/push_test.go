@@ -108,3 +108,28 @@ func TestPushWithAWrongPassword(t *testing.T) {
 		t.Errorf("the log says:\n%s", d.logged())
 	}
 }
+
+// A new resolution goes on in the session, with parameter sets in the stream.
+func TestPushGoesOnAfterANewResolution(t *testing.T) {
+	s := newServer(t, 0, nil)
+	d := startDaemon(t, fmt.Sprintf("url = %q\n", s.url("user:secret")))
+	s.awaitUnits(10)
+	s.mu.Lock()
+	publisher, before := s.publisher, s.sps
+	s.mu.Unlock()
+	d.set("resolution: 320x240")
+	await(t, "other parameter sets", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.sps != before
+	})
+	s.awaitUnits(25)
+	s.mu.Lock()
+	if s.publisher != publisher {
+		t.Error("the session changed")
+	}
+	s.mu.Unlock()
+	s.faults()
+	d.awaitStatus("streaming")
+	d.stop()
+}

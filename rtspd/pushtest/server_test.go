@@ -29,6 +29,7 @@ type server struct {
 	stream    *gortsplib.ServerStream
 	decoder   *rtph264.Decoder
 	transport string
+	sps       string   // the last one in the stream
 	units     int      // access units, taken apart by gortsplib
 	wrong     []string // what was not as it should be
 	seq       uint16   // of the last packet
@@ -193,6 +194,11 @@ func (s *server) packet(m *description.Media, p *rtp.Packet) {
 	case err != nil:
 		s.wrong = append(s.wrong, err.Error())
 	default:
+		for _, nalu := range unit {
+			if nalu[0]&0x1f == 7 {
+				s.sps = string(nalu)
+			}
+		}
 		if s.units == 0 && unit[0][0]&0x1f != 7 {
 			s.wrong = append(s.wrong, fmt.Sprintf("the first unit begins with a NAL unit of type %d", unit[0][0]&0x1f))
 		}
