@@ -28,6 +28,7 @@ type request struct {
 	stream  *Stream // nil: no such stream, or the URL is *
 	track   bool    // the URL names the track, not the presentation
 	whole   bool    // the URL names no stream, but all
+	tag     string  // of the stream's description, for RTSP 2.0; see mtag
 	session *session
 
 	anonymous bool // nobody logged in: OPTIONS, which says the same of all URLs

@@ -50,29 +50,26 @@ func (c *conn) check2(r *request) *wire.Response {
 	if id := r.Header.Get("Pipelined-Requests"); id != "" && !digits(id, 20) { // GStreamer's have ten
 		return plain(wire.BadRequest, "Pipelined-Requests is not a number")
 	}
-	if r.stream == nil {
+	if r.stream == nil || (r.whole && len(c.srv.order) > 1) { // all streams together have no tag
 		return nil
 	}
-	return r.conditions()
+	r.tag = r.stream.mtag() // before it is described: an old tag is found out, a new one would not be
+	return r.unchanged()
 }
 
 func digits(s string, most int) bool {
 	return s != "" && len(s) <= most && strings.Trim(s, "0123456789") == ""
 }
 
-// conditions holds If-Match and If-None-Match against the description that is
-// valid now (RFC 7826 18.24, 18.26).
-func (r *request) conditions() *wire.Response {
-	tag := r.stream.mtag()
-	if v := r.Header.Values("If-Match"); r.Method == "SETUP" && len(v) > 0 && !matches(v, tag) {
-		return plain(wire.PreconditionFailed, "the stream has changed since it was described")
+// unchanged answers a DESCRIBE whose If-None-Match has the description that is
+// valid now (RFC 7826 18.26); nil: it has not.
+func (r *request) unchanged() *wire.Response {
+	if v := r.Header.Values("If-None-Match"); r.Method != "DESCRIBE" || len(v) == 0 || !matches(v, r.tag) {
+		return nil
 	}
-	if v := r.Header.Values("If-None-Match"); r.Method == "DESCRIBE" && len(v) > 0 && matches(v, tag) {
-		res := &wire.Response{Status: wire.NotModified}
-		res.Header.Set("MTag", tag)
-		return res
-	}
-	return nil
+	res := &wire.Response{Status: wire.NotModified}
+	res.Header.Set("MTag", r.tag)
+	return res
 }
 
 func matches(values []string, tag string) bool {
@@ -99,7 +96,9 @@ func (r *request) complete(res *wire.Response) {
 	}
 	switch r.Method {
 	case "DESCRIBE":
-		res.Header.Set("MTag", r.stream.mtag())
+		if r.tag != "" {
+			res.Header.Set("MTag", r.tag)
+		}
 	case "SETUP":
 		r.completeSetup(res)
 	case "PLAY":

@@ -143,3 +143,39 @@ func TestRedirect2(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// The bare address is that of the stream in 2.0 too; several streams have no tag
+// in common, and none that could be mistaken for that of one.
+func TestBareAddress2(t *testing.T) {
+	l := newLabWith(t, "127.0.0.1:0", nil)
+	l.publish(true, 100)
+	url := "rtsp://" + l.addr
+	c := l.dial2()
+	c.tcp = true
+	if tag := c.must(200, "DESCRIBE", url, nil, "").header["mtag"]; tag != l.stream.mtag() {
+		t.Errorf("MTag: %s", tag)
+	}
+	c.setup2(interleavedOffer)
+	c.write(c.request("PLAY", url, nil, ""))
+	l.awaitWaiting(1)
+	l.publish(true, 100)
+	if r := c.response(); r.status != 200 || c.rtpInfo2(r.header["rtp-info"]).Seq != c.receive(1)[0].seq {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestSeveralStreamsHaveNoTag(t *testing.T) {
+	other := NewStream(StreamConfig{Path: "other"})
+	l := newLabWith(t, "127.0.0.1:0", []*Stream{other})
+	l.publish(true, 100)
+	c := l.dial2()
+	if r := c.must(200, "DESCRIBE", "rtsp://"+l.addr, headers{"If-None-Match", "*"}, ""); r.header["mtag"] != "" {
+		t.Errorf("MTag: %s", r.header["mtag"])
+	}
+	if r := c.must(200, "DESCRIBE", l.url, nil, ""); r.header["mtag"] != l.stream.mtag() {
+		t.Errorf("MTag: %s", r.header["mtag"])
+	}
+	c.setup2(interleavedOffer) // what is asked of a session is told of its stream, whatever the URL
+	r := c.must(200, "GET_PARAMETER", "rtsp://"+l.addr+"/other", headers{"RTP-Info", ""}, "")
+	c.rtpInfo2(r.header["rtp-info"])
+}

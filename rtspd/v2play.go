@@ -50,7 +50,7 @@ func (r *request) playing2(already bool) *wire.Response {
 }
 
 func (r *request) rtpInfo(seq uint16, rtptime uint32) string {
-	return r.stream.rtpInfo2(base(r)+track, seq, rtptime)
+	return r.session.stream.rtpInfo2(r.session.base+track, seq, rtptime)
 }
 
 // next is the number of the next packet, and the RTP time of now.
@@ -84,9 +84,9 @@ func (r *request) completeGet(res *wire.Response) {
 	for name, value := range map[string]func() string{
 		"Accept-Ranges":    func() string { return acceptRanges },
 		"Media-Properties": func() string { return liveProperties },
-		"Media-Range":      func() string { return r.stream.mediaRange(now) },
+		"Media-Range":      func() string { return r.session.stream.mediaRange(now) },
 		"Range":            func() string { return r.rangeFrom(now) },
-		"RTP-Info":         func() string { return r.rtpInfo(r.stream.next()) },
+		"RTP-Info":         func() string { return r.rtpInfo(r.session.stream.next()) },
 	} {
 		if r.Header.Has(name) && r.Header.Get(name) == "" {
 			res.Header.Set(name, value())
@@ -104,7 +104,7 @@ func (r *request) rangeFrom(at time.Duration) string {
 	if asked, err := wire.ParseRange(r.Header.Get("Range")); err == nil {
 		unit = asked.Unit
 	}
-	return r.stream.from(unit, at).String()
+	return r.session.stream.from(unit, at).String()
 }
 
 // mediaRange says that the stream can be seen from now on: before, nothing is

@@ -114,5 +114,5 @@ func (r *request) completeSetup(res *wire.Response) {
 	res.Header.Set("Accept-Ranges", acceptRanges)
 	res.Header.Set("Media-Properties", liveProperties)
 	res.Header.Set("Media-Range", r.stream.mediaRange(monotonic()))
-	res.Header.Set("MTag", r.stream.mtag())
+	res.Header.Set("MTag", r.tag)
 }
