@@ -177,7 +177,6 @@ func checkNow(t *testing.T, l *lab, name, value string, units ...string) {
 
 func TestSetup2(t *testing.T) {
 	l := newLab(t)
-	time.Sleep(2 * time.Millisecond) // so that normal play time is not 0
 	c := l.dial2().setup2("RTP/AVP/TCP;unicast;interleaved=2-3", "Accept-Ranges", "npt")
 	h := c.setUp.header
 	if h["session"] != c.session+";timeout=60" || h["accept-ranges"] != "npt, clock" {
