@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	psrtp "github.com/pion/srtp/v3"
 )
 
 // headers of a request: name, value, name, value.
@@ -54,7 +56,8 @@ type client struct {
 	asked   []response // requests of the server, likewise
 	udp     [2]*net.UDPConn
 	media   receiver
-	reports [][]byte // RTCP received
+	srtp    *psrtp.Context // of what comes; nil: it is not protected
+	reports [][]byte       // RTCP received
 }
 
 func (l *lab) dial() *client {
@@ -312,7 +315,7 @@ func (c *client) receive(units int) []received {
 			c.nextFrame()
 			continue
 		}
-		c.media.push(c.t, c.datagram(0))
+		c.media.push(c.t, c.opened(c.datagram(0)))
 	}
 	return c.media.units
 }
@@ -336,7 +339,7 @@ func (c *client) nextFrame() {
 	f := c.frames[0]
 	c.frames = c.frames[1:]
 	if f.channel%2 == 0 {
-		c.media.push(c.t, f.data)
+		c.media.push(c.t, c.opened(f.data))
 	} else {
 		c.reports = append(c.reports, f.data)
 	}

@@ -41,6 +41,8 @@ type conn struct {
 	watch    sync.WaitGroup
 	welcomed bool // it is known to be RTSP
 
+	described bool // what it asked for last was described as SRTP; like sessions
+
 	begun      time.Time
 	secure     bool   // nobody can listen: TLS
 	turnedAway string // why there is no room for it; "" if there is. admit alone sets it

@@ -15,6 +15,7 @@ import (
 type framed struct {
 	data     []byte
 	channel  byte
+	epoch    *epoch        // of SRTP; nil: not protected
 	captured time.Duration // when the unit was captured
 	owners   atomic.Int32
 	pool     *framedPool

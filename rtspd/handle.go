@@ -191,6 +191,9 @@ func (c *conn) describe(r *request) *wire.Response {
 			return res
 		}
 	}
+	if c.srv.cfg.SRTP == SRTPRequire && !c.secure {
+		return plain(wire.Forbidden, "this camera is watched over RTSPS only")
+	}
 	body, at, ok := c.describeFor(r)
 	if !ok {
 		res := plain(wire.ServiceUnavailable, "the camera has not given a picture yet")

@@ -38,6 +38,9 @@ func (c *conn) describeFor(r *request) (body []byte, at string, ok bool) {
 		return body, r.url.Scheme + "://" + r.url.Host + "/", ok
 	}
 	body, ok = r.stream.describe(c.srv.cfg.Name, c.local.Addr())
+	if c.described = ok && c.wantsSRTP(r); c.described {
+		body = r.stream.describeSafe(body)
+	}
 	return body, base(r), ok
 }
 

@@ -23,7 +23,7 @@ func (s *Stream) report(now time.Duration, wall time.Time) {
 func (s *Stream) reportTo(v *viewer, now time.Duration, wall time.Time) {
 	v.reported = now
 	s.rtcp(v, rtp.SenderReport(nil, rtp.Report{
-		SSRC: s.packetizer.SSRC(), CNAME: s.cname,
+		SSRC: s.ssrcOf(v), CNAME: s.cname,
 		Wall: wall, RTPTime: s.clock.RTP(now),
 		Packets: v.packets, Octets: v.octets,
 	}))
@@ -31,6 +31,11 @@ func (s *Stream) reportTo(v *viewer, now time.Duration, wall time.Time) {
 
 // rtcp sends an RTCP packet to a viewer, and waits for nobody: the lock is held.
 func (s *Stream) rtcp(v *viewer, packet []byte) {
+	if v.safe != nil {
+		if packet = v.safe.seal(packet); packet == nil {
+			return
+		}
+	}
 	if v.out != nil {
 		v.out.send(wire.Interleaved{Channel: v.rtcpChannel, Payload: packet}.Append(nil))
 		return
@@ -48,7 +53,8 @@ func (s *Stream) rtcp(v *viewer, packet []byte) {
 
 // feedback takes an RTCP packet from a viewer. True: it said BYE.
 func (s *Stream) feedback(v *viewer, packet []byte) (bye bool) {
-	f, err := rtp.ParseReceiver(packet, s.packetizer.SSRC())
+	packet, ssrc := s.unseal(v, packet)
+	f, err := rtp.ParseReceiver(packet, ssrc)
 	if err != nil {
 		return false // who can send to the port can send anything
 	}

@@ -30,6 +30,7 @@ type Config struct {
 	NonceLifetime  time.Duration // of what a login is made with; 5 min when 0
 	Limits         Limits
 	Datagrams      *net.UDPConn // where requests may come in datagrams (rtspu); nil: nowhere
+	SRTP           SRTPMode     // who is sent SRTP
 	Log            *slog.Logger
 }
 

@@ -1,7 +1,6 @@
 package rtspd
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -52,11 +51,17 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	if err != nil {
 		return plain(wire.BadRequest, err.Error()), nil
 	}
-	i := slices.IndexFunc(offers, func(t wire.Transport) bool { return c.usable(r.stream, t) })
+	i := slices.IndexFunc(offers, func(t wire.Transport) bool {
+		return c.usable(r.stream, t) && !(r.v2 && protects(t.Profile)) // in 2.0 keys come in Transport, RFC 7826 C.1.4.1
+	})
 	if i < 0 {
 		return c.noTransport(r, offers), nil
 	}
 	t := offers[i]
+	safe, err := c.safety(r, &t)
+	if err != nil {
+		return plain(wire.BadRequest, err.Error()), nil
+	}
 	v, err := c.viewerFor(ses, &t)
 	if err != nil {
 		return plain(wire.InternalServerError, err.Error()), nil
@@ -64,6 +69,8 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	if v == nil {
 		return plain(wire.NotEnoughBandwidth, "this connection has no channel left"), nil
 	}
+	v.safe = safe
+	t.SSRC = r.stream.source(v)
 	old := ses.viewer.Load()
 	if displaced, ok = c.srv.bind(ses, v); !ok {
 		old = v
@@ -84,7 +91,6 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	if r.v2 {
 		c.addresses(&t, offers[i].DestAddr != nil)
 	}
-	t.SSRC = fmt.Sprintf("%08X", r.stream.packetizer.SSRC())
 	res.Header.Set("Transport", t.String())
 	return res, displaced
 }
@@ -92,7 +98,7 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 // usable tells whether the server has this transport. Packets for somebody
 // else's address (destination) would make it a tool for floods.
 func (c *conn) usable(s *Stream, t wire.Transport) bool {
-	if (t.Profile != "RTP/AVP" && t.Profile != "RTP/AVPF") || !watches(t.Mode) {
+	if !c.profiled(&t) || !watches(t.Mode) {
 		return false
 	}
 	if _, datagrams := c.nc.(*datagramConn); datagrams && (t.Lower != "UDP" || !t.Unicast) {

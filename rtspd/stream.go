@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lenslet/rtspd/rtp"
+	"lenslet/rtspd/srtp"
 	"lenslet/rtspd/udp"
 	"lenslet/rtspd/wire"
 )
@@ -50,6 +51,7 @@ type Stream struct {
 
 	mu         sync.Mutex
 	packetizer *rtp.Packetizer
+	vault      *vault
 	clock      rtp.Clock
 	sender     *udp.Sender // of RTP; nil until a server serves the stream
 	control    *udp.Sender // of RTCP
@@ -103,7 +105,7 @@ func NewStream(cfg StreamConfig) *Stream {
 		clock:      rtp.NewClock(binary.BigEndian.Uint32(r[6:])),
 		asked:      -keyFrameShare,
 	}
-	s.pool.took = &s.took
+	s.pool.took, s.vault = &s.took, newVault()
 	return s
 }
 
@@ -162,11 +164,16 @@ type burst struct {
 	rtptime  uint32
 	captured time.Duration
 	key      bool
+	epoch    *epoch // of SRTP; nil: not protected
 }
 
 // framedLen is the number of bytes that the packets take interleaved.
 func (b *burst) framedLen() int {
-	return b.octets + len(b.packets)*(rtp.HeaderSize+wire.InterleavedHead)
+	each := rtp.HeaderSize + wire.InterleavedHead
+	if b.epoch != nil {
+		each += srtp.TagSize
+	}
+	return b.octets + len(b.packets)*each
 }
 
 func (s *Stream) fanOut(u Unit) {
@@ -183,7 +190,12 @@ func (s *Stream) fanOut(u Unit) {
 	s.owed = s.owed && !b.key
 	sent, wanted := false, s.owed
 	for _, v := range s.viewers {
-		sent = s.sendTo(v, &b) || sent
+		if v.safe == nil {
+			sent = s.sendTo(v, &b) || sent
+		}
+	}
+	sent = s.sendSafe(&b) || sent
+	for _, v := range s.viewers {
 		wanted = wanted || v.wants()
 	}
 	s.letGo()
@@ -257,11 +269,12 @@ func (s *Stream) letGo() {
 // framedFor lays the packets out for a channel, once.
 func (s *Stream) framedFor(channel byte, b *burst) *framed {
 	for _, f := range s.frames {
-		if f.channel == channel {
+		if f.channel == channel && f.epoch == b.epoch {
 			return f
 		}
 	}
 	f := s.pool.get(channel, b.captured)
+	f.epoch = b.epoch
 	f.fill(b.packets)
 	s.sent.Copied += uint64(len(f.data))
 	s.frames = append(s.frames, f)
@@ -274,6 +287,7 @@ func (s *Stream) join(v *viewer, begin func(seq uint16, rtptime uint32)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v.waiting, v.begin = true, begin
+	s.enroll(v)
 	if v.group != nil {
 		v = v.group.enter(v)
 	}
@@ -323,7 +337,7 @@ func (s *Stream) remove(v *viewer, bye bool) bool {
 		s.ring.close(v)
 	}
 	if bye && (i >= 0 || v.packets > 0) {
-		s.rtcp(v, rtp.Bye(nil, s.packetizer.SSRC(), s.cname))
+		s.rtcp(v, rtp.Bye(nil, s.ssrcOf(v), s.cname))
 	}
 	return i >= 0
 }

@@ -14,6 +14,8 @@ type viewer struct {
 	rtpTo, rtcpTo *udp.Destination // by UDP
 	mux           bool             // RTCP goes by RTP's ports
 
+	safe *safety // by SRTP; nil: not
+
 	group *group // by multicast: shared with others
 
 	out                     *outbox // interleaved: of the connection; nil: by UDP

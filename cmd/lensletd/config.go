@@ -12,6 +12,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"lenslet/encoder"
+	"lenslet/rtspd"
 )
 
 // A config is what the configuration file and the flags set.
@@ -33,6 +34,7 @@ type config struct {
 	ListenHTTP string `toml:"listen_http"` // HOST:PORT of one more port for RTSP in HTTP, which all ports take; "" = none
 	TLSCert    string `toml:"tls_cert"`    // PEM file; "" = a certificate of our own
 	TLSKey     string `toml:"tls_key"`     // PEM file of its key
+	SRTP       string `toml:"srtp"`        // on, off or require: who is sent SRTP, over RTSPS
 
 	RTSPU     string `toml:"rtspu"`         // HOST:PORT of requests in datagrams; "" = none
 	Multicast string `toml:"multicast"`     // off, auto, or GROUP:PORT of RTP
@@ -50,7 +52,7 @@ type config struct {
 }
 
 func defaults() config {
-	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Packet: 1400, Multicast: "off", TTL: 1, Log: "info"}
+	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Packet: 1400, Multicast: "off", TTL: 1, SRTP: "on", Log: "info"}
 }
 
 // load reads the file over what is there.
@@ -207,10 +209,30 @@ func (c *config) validateTLS() error {
 			return usagef("%s %q is not an address; right would be %s or 192.168.1.7%s", l.name, l.address, l.right, l.right)
 		}
 	}
+	if _, ok := srtpMode(c.SRTP); !ok {
+		return usagef("srtp %q is not known; right would be on, off or require", c.SRTP)
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return usagef("tls_cert and tls_key belong together; right would be both or none")
 	}
 	return nil
+}
+
+// srtpMode is what the setting srtp means.
+func srtpMode(s string) (mode rtspd.SRTPMode, ok bool) {
+	switch s {
+	case "on":
+		return rtspd.SRTPOn, true
+	case "off":
+		return rtspd.SRTPOff, true
+	}
+	return rtspd.SRTPRequire, s == "require"
+}
+
+// srtp is the setting, which was validated.
+func (c *config) srtp() rtspd.SRTPMode {
+	mode, _ := srtpMode(c.SRTP)
+	return mode
 }
 
 func isPort(s string) bool {

@@ -136,7 +136,7 @@ func (d *daemon) open() (err error) {
 	p.stream, p.advert = d.stream, d.advert
 	d.server, err = rtspd.NewServer(rtspd.Config{
 		Name: "lenslet/" + version, Log: d.log, Datagrams: d.datagrams, Directions: d.directions(),
-		Users: d.login.users(), Realm: d.name(), Limits: d.Limits.server(),
+		Users: d.login.users(), Realm: d.name(), Limits: d.Limits.server(), SRTP: d.srtp(),
 	}, d.stream)
 	if err != nil {
 		return errors.Join(err, d.pipeline.Close())

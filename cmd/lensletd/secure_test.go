@@ -232,6 +232,7 @@ func TestBadTLSSettings(t *testing.T) {
 	for line, want := range map[string]string{
 		`listen_tls = "8322"`:   `listen_tls "8322" is not an address; right would be :8322`,
 		`listen_http = ":http"`: `listen_http ":http" is not an address; right would be :80`,
+		`srtp = "yes"`:          `srtp "yes" is not known; right would be on, off or require`,
 		`tls_cert = "x"`:        "tls_cert and tls_key belong together",
 		`tls_key = "x"`:         "tls_cert and tls_key belong together",
 	} {

@@ -37,13 +37,18 @@ const (
 	keyTEKSalt = 3
 )
 
+// authKeySize is the parameter for the size of the session authentication key.
+// HMAC-SHA-1's has 20 bytes; GStreamer writes the size of the tag, 4 or 10. What
+// a peer says is passed over, since there is one size only.
+const authKeySize = 3
+
 // Parameters of a policy for SRTP (RFC 3830 section 6.10.1), with the values of
 // AES_CM_128_HMAC_SHA1_80, all of one byte.
 var policy = [...]struct{ kind, value byte }{
-	{0, 1},        // encryption: AES-CM
-	{1, KeySize},  // of its session key
-	{2, 1},        // authentication: HMAC-SHA-1
-	{3, 20},       // of its session key
+	{0, 1},       // encryption: AES-CM
+	{1, KeySize}, // of its session key
+	{2, 1},       // authentication: HMAC-SHA-1
+	{authKeySize, 20},
 	{4, SaltSize}, // of the session salt
 	{7, 1},        // SRTP is encrypted
 	{8, 1},        // SRTCP is encrypted

@@ -56,6 +56,19 @@ func TestSaltOfItsOwn(t *testing.T) {
 	}
 }
 
+// What GStreamer 1.22 sends with SETUP.
+func TestGStreamersMessage(t *testing.T) {
+	b, err := hex.DecodeString("010005008931f8ef010000f40a4c760000" + "00000b00eeadcef8cfca21200a10c3cf8b13ea33e7a8701c7c283a47b07401" +
+		"00000015000101010110020101" + "03010a0701010801010a0101000000220020001e" + "d54a285cb4d729746248b71939f48b25d3e54d90ac9be2ee520bb42216f9" + "00")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := Parse(b)
+	if err != nil || len(m.Sessions) != 1 || m.Sessions[0] != (CryptoSession{0xf40a4c76, 0}) || m.Key[0] != 0xd5 || m.Salt[SaltSize-1] != 0xf9 {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	for _, test := range []struct {
 		name string

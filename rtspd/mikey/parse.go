@@ -105,7 +105,7 @@ func checkPolicy(r *reader) error {
 		kind := r.u8()
 		value := r.take(r.u8())
 		for _, p := range policy {
-			if r.err == nil && int(p.kind) == kind && !bytes.Equal(value, []byte{p.value}) {
+			if r.err == nil && int(p.kind) == kind && kind != authKeySize && !bytes.Equal(value, []byte{p.value}) {
 				return fmt.Errorf("mikey: parameter %d of the policy is %x, not %x", kind, value, p.value)
 			}
 		}
