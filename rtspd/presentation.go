@@ -33,6 +33,7 @@ func (s *Server) find(path string) (stream *Stream, isTrack, whole bool) {
 // slash at its end, so that the relative control attributes resolve (RFC 2326
 // C.1.1). False: there is no picture yet.
 func (c *conn) describeFor(r *request) (body []byte, at string, ok bool) {
+	c.described = false
 	if r.whole && len(c.srv.order) > 1 {
 		body, ok = c.srv.describeAll(c.local.Addr())
 		return body, r.url.Scheme + "://" + r.url.Host + "/", ok
