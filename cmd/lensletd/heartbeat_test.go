@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -55,7 +56,7 @@ func (s *stopping) Next(deadline time.Time) (*capture.Frame, error) {
 		if err == nil {
 			f.Release()
 		}
-		return s.Source.Next(time.Now()) // what waits is lost too
+		return nil, os.ErrDeadlineExceeded
 	default:
 		return f, err
 	}
