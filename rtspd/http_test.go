@@ -143,7 +143,7 @@ func TestPostsComeAndGo(t *testing.T) {
 	c.must(200, "OPTIONS", "*", nil, "")
 	whole, request := c.request("OPTIONS", "*", nil, ""), c.request("OPTIONS", "*", nil, "")
 	c.write(append(whole, request[:9]...))
-	c.response() // so that the half behind it is there too
+	c.response()                  // so that the half behind it is there too
 	second := l.half("POST", "a") // takes over from the first
 	first.gone()
 	posts.post = second.nc
