@@ -37,11 +37,8 @@ func openSource(name string, log *slog.Logger) (encoder.Source, error) {
 
 // describeSPS tells a clip its size and rate.
 func describeSPS(nalu []byte) (width, height int, rate capture.Rate, err error) {
-	sps, err := h264.ParseSPS(nalu)
-	if err != nil {
-		return 0, 0, capture.Rate{}, err
-	}
-	return sps.Width, sps.Height, capture.Rate{Num: sps.RateNum, Den: sps.RateDen}, nil
+	width, height, rate.Num, rate.Den, err = h264.Rate(nalu)
+	return width, height, rate, err
 }
 
 // openEncoder opens what the configuration names. auto is the board's encoder,
