@@ -146,6 +146,7 @@ func TestRTPInfo(t *testing.T) {
 	for _, in := range []string{
 		"", " ", ",", "seq=1", "url=", "url=;seq=1", "url=a;seq=65536", "url=a;seq=-1", "url=a;seq=",
 		"url=a;rtptime=4294967296", "url=a\x00", "url=a,url=", "rtsp://cam/a;seq=1",
+		`url="a b"`, `url=""a""`, `url="a,"`, `url="a;b, " ; seQ=1`,
 	} {
 		if got, err := ParseRTPInfo(in); err == nil {
 			t.Errorf("%q: %+v", in, got)
