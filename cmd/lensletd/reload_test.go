@@ -122,6 +122,44 @@ func TestStopSendsViewersElsewhere(t *testing.T) {
 	}
 }
 
+// Who is asked to go elsewhere sees on until it goes; then nothing is waited for.
+func TestPicturesGoOnWhileViewersAreSentElsewhere(t *testing.T) {
+	s := startService(t, fmt.Sprintf("drain_to = %q\n", elsewhere))
+	v := dialViewer(t, s.url)
+	v.play("udp")
+	v.set(wire.OK, "server_requests: on")
+	left := make(chan int, 1)
+	go func() {
+		defer close(left)
+		for a := range v.asked {
+			if a.Method != "REDIRECT" {
+				continue
+			}
+			before := v.markers()
+			for v.markers() < before+5 && v.open() {
+				time.Sleep(10 * time.Millisecond)
+			}
+			left <- v.markers() - before
+			v.send("TEARDOWN", s.url, "")
+			return
+		}
+	}()
+	s.stop(2 * time.Second)
+	if n := <-left; n < 5 {
+		t.Errorf("%d pictures came after the REDIRECT, want 5", n)
+	}
+}
+
+// open tells whether no BYE has come.
+func (v *viewer) open() bool {
+	select {
+	case <-v.bye:
+		return false
+	default:
+		return true
+	}
+}
+
 func TestReload(t *testing.T) {
 	s := startService(t, "")
 	other, _ := start(t, "-source", "pattern", "-set", "resolution=640x360")

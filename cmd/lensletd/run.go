@@ -86,7 +86,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	tasks := newTasks(ctx)
 	tasks.run("reload", func(ctx context.Context) error { return d.reload(ctx, hangups) })
-	tasks.run("stream", d.pipeline.Run)
+	tasks.runLast("stream", d.pipeline.Run) // viewers who are asked to go elsewhere see on until they do
 	tasks.run("RTSP server", func(ctx context.Context) error { return d.server.Serve(ctx, d.listeners...) })
 	if d.advert != nil {
 		tasks.run("discovery", d.advertise)
