@@ -21,8 +21,8 @@ func (s *Stream) tell(f func()) {
 func (s *Stream) study(u Unit) {
 	s.mu.Lock()
 	s.learn(u.NALUs())
-	news, tell := s.news, s.changed
-	s.news = false
+	news, tell := s.edition != s.announced, s.changed
+	s.announced = s.edition
 	s.mu.Unlock()
 	if news && tell != nil {
 		tell()
@@ -45,7 +45,7 @@ func (s *Stream) learn(nalus [][]byte) {
 	}
 	if !bytes.Equal(sps, s.sps) || !bytes.Equal(pps, s.pps) {
 		s.sps, s.pps = bytes.Clone(sps), bytes.Clone(pps)
-		s.news = true
+		s.edition++
 		s.revise()
 	}
 }
@@ -65,13 +65,57 @@ func (s *Server) describeChanged(stream *Stream) {
 	}
 }
 
-// describeChanged sends the new description to a client that takes requests
-// (RFC 2326 10.3). What it sends now lies in the connection before the first
-// packet that needs the new parameter sets. The publisher calls it, so that it
-// waits for nobody, not even for the session's lock.
+// editions are that of the description as it is now, and the one that clients
+// were told last.
+func (s *Stream) editions() (now, told uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.edition, s.announced
+}
+
+// catchUp tells the clients of this connection's sessions that hold an old
+// description: from a DESCRIBE before the SETUP, or since they take requests from
+// now on only.
+func (c *conn) catchUp() {
+	for _, ses := range c.sessions {
+		ses.describeChanged()
+	}
+}
+
+// hold notes that the client is given the description of a stream, which is read
+// after this: an edition that is too old is told again, one too new would not be.
+func (c *conn) hold(stream *Stream) {
+	edition, _ := stream.editions()
+	c.editions[stream] = edition
+	for _, ses := range c.sessions {
+		if ses.stream == stream {
+			ses.edition.Store(edition)
+		}
+	}
+}
+
+// held is the edition that the client has; one that was described to in another
+// connection is believed to have the latest.
+func (c *conn) held(stream *Stream) uint64 {
+	edition, ok := c.editions[stream]
+	if !ok {
+		edition, _ = stream.editions()
+	}
+	return edition
+}
+
+// describeChanged sends the description to a client that takes requests, and has
+// an old one (RFC 2326 10.3). What it sends now lies in the connection before the
+// first packet that needs the new parameter sets. The publisher calls it, so that
+// it waits for nobody, not even for the session's lock.
 func (s *session) describeChanged() {
 	c := s.control.Load()
-	if c == nil || !c.asker.takesRequests() {
+	if c == nil || s.ended() || !c.asker.takesRequests() {
+		return
+	}
+	has := s.edition.Load()
+	now, told := s.stream.editions()
+	if has >= told || !s.edition.CompareAndSwap(has, now) {
 		return
 	}
 	body, ok := s.stream.describe(c.srv.cfg.Name, c.local.Addr())

@@ -32,6 +32,7 @@ type conn struct {
 	remote, local netip.AddrPort
 	sessions      map[string]*session // set up here; serve's goroutine alone uses it
 	pipelines     map[string]*session // by the number of Pipelined-Requests; likewise
+	editions      map[*Stream]uint64  // of the descriptions given; likewise
 	gone          chan struct{}       // closed by hangUp
 	once          sync.Once           // guards gone
 
@@ -54,7 +55,7 @@ func newConn(srv *Server, nc net.Conn) *conn {
 	return &conn{
 		srv: srv, nc: nc, in: nc, out: newOutbox(nc, srv.cfg.StallTimeout),
 		remote: addrPort(nc.RemoteAddr()), local: addrPort(nc.LocalAddr()),
-		sessions: map[string]*session{}, pipelines: map[string]*session{}, gone: make(chan struct{}),
+		sessions: map[string]*session{}, pipelines: map[string]*session{}, editions: map[*Stream]uint64{}, gone: make(chan struct{}),
 		begun: time.Now(), secure: isSecure(nc),
 	}
 }

@@ -41,11 +41,13 @@ func (c *conn) handle(m *wire.Request) {
 	r := &request{Request: m, v2: m.Version == wire.Version20, cseq: m.Header.Get("CSeq")}
 	res := c.check(r)
 	if res == nil {
+		c.catchUp() // before a PLAY, which waits for pictures
 		res = c.dispatch(r)
 	}
 	if res != nil { // PLAY may have answered already
 		c.answer(r, res)
 	}
+	c.catchUp()
 }
 
 // check refuses what no method takes.

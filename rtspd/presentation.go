@@ -35,9 +35,13 @@ func (s *Server) find(path string) (stream *Stream, isTrack, whole bool) {
 func (c *conn) describeFor(r *request) (body []byte, at string, ok bool) {
 	c.described = false
 	if r.whole && len(c.srv.order) > 1 {
+		for _, stream := range c.srv.order {
+			c.hold(stream)
+		}
 		body, ok = c.srv.describeAll(c.local.Addr())
 		return body, r.url.Scheme + "://" + r.url.Host + "/", ok
 	}
+	c.hold(r.stream)
 	body, ok = r.stream.describe(c.srv.cfg.Name, c.local.Addr())
 	if c.described = ok && c.wantsSRTP(r); c.described {
 		body = r.stream.describeSafe(body)

@@ -21,6 +21,7 @@ type session struct {
 	viewer  atomic.Pointer[viewer] // nil before the first SETUP; Server.bind changes it
 	control atomic.Pointer[conn]   // where the client takes requests, if it does
 	over    chan struct{}          // closed by Server.end
+	edition atomic.Uint64          // of the description that the client has
 
 	polled      atomic.Int64 // when the client was asked what it receives, CLOCK_MONOTONIC; 0: not yet
 	pollRefused atomic.Bool  // it did not want to tell

@@ -25,6 +25,7 @@ func (c *conn) setup(r *request) *wire.Response {
 		}
 		ses = c.srv.newSession(r.stream, c)
 		ses.base, ses.user = base(r), r.user
+		ses.edition.Store(c.held(r.stream))
 		ses.v2, ses.clock = r.v2, r.acceptsClock()
 		ses.carry(c)
 	}

@@ -63,7 +63,8 @@ type Stream struct {
 	sps, pps   []byte
 	revision   uint64        // of the description
 	modified   time.Time     // when it changed
-	news       bool          // it changed, and nobody was told yet
+	edition    uint64        // of the description: what clients are told of counts
+	announced  uint64        // the edition that they were told last
 	changed    func()        // tells the sessions; may be nil
 	asked      time.Duration // when a key frame was asked for
 	owed       bool          // a viewer lost a picture since
@@ -137,7 +138,9 @@ func (s *Stream) Describe(framerate float64, bitrate int) {
 	if framerate != s.framerate || bitrate != s.bitrate {
 		s.revise()
 	}
-	s.news = s.news || framerate != s.framerate // the bit rate alone is no news: it may change every second
+	if framerate != s.framerate { // the bit rate alone is no news: it may change every second
+		s.edition++
+	}
 	s.framerate, s.bitrate = framerate, bitrate
 }
 
