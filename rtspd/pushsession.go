@@ -135,9 +135,9 @@ func (c *publication) unicast(given wire.Transport) error {
 	if !ports.OK || ports.First == 0 || ports.RTCP() > 65535 {
 		return errors.New("the server names no ports for UDP")
 	}
-	server := addrPort(c.nc.RemoteAddr()).Addr()
+	server, local := addrPort(c.nc.RemoteAddr()).Addr(), addrPort(c.nc.LocalAddr()).Addr()
 	at := func(port int) *udp.Destination {
-		return udp.NewDestination(netip.AddrPortFrom(server, uint16(port)))
+		return udp.NewDestination(netip.AddrPortFrom(server, uint16(port))).From(local)
 	}
 	c.viewer.Store(&viewer{rtpTo: at(ports.First), rtcpTo: at(ports.RTCP())})
 	return nil

@@ -135,8 +135,8 @@ func (c *conn) viewerFor(ses *session, t *wire.Transport) (*viewer, error) {
 
 // unicast is a viewer by UDP, and makes t the answer.
 func (c *conn) unicast(t *wire.Transport) *viewer {
-	at := func(port int) *udp.Destination {
-		return udp.NewDestination(netip.AddrPortFrom(c.remote.Addr(), uint16(port)))
+	at := func(port int) *udp.Destination { // from where Source says, since firewalls pass nothing else
+		return udp.NewDestination(netip.AddrPortFrom(c.remote.Addr(), uint16(port))).From(c.local.Addr())
 	}
 	asked, mux, feedback, port := t.ClientPort, t.RTCPMux, t.Profile == "RTP/AVPF", c.srv.udp.port
 	*t = wire.Transport{

@@ -18,6 +18,8 @@ type Destination struct {
 	inet4 unix.RawSockaddrInet4 // if addr is IPv4
 	inet6 unix.RawSockaddrInet6 // IPv4 in the form ::ffff:a.b.c.d
 	whole bool                  // segmentation failed: single packets from now on
+	from4 *source               // of inet4; nil: the kernel chooses
+	from6 *source               // of inet6
 }
 
 // NewDestination prepares an address, IPv4 or IPv6, for a socket of either
@@ -36,6 +38,42 @@ func NewDestination(a netip.AddrPort) *Destination {
 		d.inet4.Addr = a.Addr().As4()
 	}
 	return d
+}
+
+// From lets packets leave from a local address of the destination's family, and
+// gives d. Others, and the unspecified one, change nothing. A zone is as in
+// NewDestination; one that is not an address of this host makes Send fail.
+func (d *Destination) From(local netip.Addr) *Destination {
+	local = local.Unmap()
+	if !local.IsValid() || local.IsUnspecified() || local.Is4() != d.addr.Addr().Is4() {
+		return d
+	}
+	d.from6 = newSource(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.SizeofInet6Pktinfo)
+	a := local.As16()
+	copy(d.from6.info[:], a[:]) // struct in6_pktinfo: the address, the interface
+	binary.NativeEndian.PutUint32(d.from6.info[len(a):], scope(local.Zone()))
+	if local.Is4() {
+		d.from4 = newSource(unix.IPPROTO_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
+		a := local.As4()
+		copy(d.from4.info[4:], a[:]) // struct in_pktinfo: the interface, the address, another one
+	}
+	return d
+}
+
+func newSource(level, kind int32, size int) *source {
+	s := &source{}
+	s.header.Level, s.header.Type = level, kind
+	s.header.SetLen(unix.CmsgLen(size))
+	return s
+}
+
+// source is where packets leave from by a socket of the given family; nil: where
+// the kernel chooses. An IPv6 socket takes IPv4 in the form ::ffff:a.b.c.d.
+func (d *Destination) source(family int) *source {
+	if family == unix.AF_INET {
+		return d.from4
+	}
+	return d.from6
 }
 
 // AddrPort is the address, never in the form ::ffff:a.b.c.d.

@@ -16,18 +16,36 @@ const (
 	sizeBytes   = 2              // of the segment size, a u16 (UDP_SEGMENT in udp(7))
 )
 
-// A control is one control message with the size of a segment. The data of a
-// control message begins behind its header, which is aligned already.
+// A control is the control messages that one message may have: the first, the
+// second, or both. The data of a control message begins behind its header, which
+// is aligned already.
 type control struct {
-	header unix.Cmsghdr
-	size   uint16
-	_      [6]byte // up to CMSG_SPACE(2)
+	segment segment
+	source  source
 }
 
-// A plan is messages, each with the packets that it carries.
+// A segment tells the size of one.
+type segment struct {
+	header unix.Cmsghdr
+	size   uint16
+	_      [unsafe.Sizeof(uintptr(0)) - sizeBytes]byte // up to CMSG_SPACE(2)
+}
+
+// A source tells the address that packets leave from (ip(7), ipv6(7)).
+type source struct {
+	header unix.Cmsghdr
+	info   [unix.SizeofInet6Pktinfo]byte // that of IPv4 is shorter
+}
+
+// space is the room that the control message takes: what lies behind it would be
+// taken for another one, where a kernel of 64 bits serves a program of 32.
+func (s *source) space() int { return unix.CmsgSpace(int(s.header.Len) - unix.CmsgLen(0)) }
+
+// A plan is messages, each with the packets that it carries and room for its
+// control messages.
 type plan struct {
 	messages []unix.Mmsghdr
-	counts   []int // packets of each message
+	counts   []int
 	controls []control
 }
 
@@ -99,16 +117,37 @@ func (s *Sender) add(p *plan, from, n int) {
 		m.Hdr.Iov = &s.iovecs[a]
 		m.Hdr.SetIovlen(b - a)
 	}
+	var c control
 	if n > 1 {
-		c := control{size: uint16(s.sizes[from])}
-		c.header.Level, c.header.Type = unix.SOL_UDP, unix.UDP_SEGMENT
-		c.header.SetLen(unix.CmsgLen(sizeBytes))
-		p.controls = append(p.controls, c)
-		m.Hdr.Control = (*byte)(unsafe.Pointer(&p.controls[len(p.controls)-1]))
-		m.Hdr.SetControllen(unix.CmsgSpace(sizeBytes))
+		c.segment.size = uint16(s.sizes[from])
+		c.segment.header.Level, c.segment.header.Type = unix.SOL_UDP, unix.UDP_SEGMENT
+		c.segment.header.SetLen(unix.CmsgLen(sizeBytes))
 	}
 	p.messages = append(p.messages, m)
 	p.counts = append(p.counts, n)
+	p.controls = append(p.controls, c)
+}
+
+// address makes the messages from the given one on go to d.
+func (p *plan) address(d *Destination, from, family int) {
+	name, size := d.sockaddr(family)
+	source := d.source(family)
+	for i := from; i < len(p.messages); i++ {
+		h, c := &p.messages[i].Hdr, &p.controls[i]
+		h.Name, h.Namelen = name, size
+		h.Control = nil
+		length := 0
+		if source != nil {
+			c.source = *source
+			h.Control = (*byte)(unsafe.Pointer(&c.source))
+			length = c.source.space()
+		}
+		if p.counts[i] > 1 {
+			h.Control = (*byte)(unsafe.Pointer(&c.segment))
+			length += int(unsafe.Sizeof(c.segment))
+		}
+		h.SetControllen(length)
+	}
 }
 
 // reset empties the plan and makes room, since messages point to controls.

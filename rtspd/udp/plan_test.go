@@ -1,6 +1,8 @@
 package udp
 
 import (
+	"bytes"
+	"net/netip"
 	"slices"
 	"testing"
 	"unsafe"
@@ -47,15 +49,27 @@ func TestRuns(t *testing.T) {
 				t.Fatalf("%v packets in the sends, want %v", s.runs.counts, test.want)
 			}
 			s.planSingles()
-			checkPlan(t, &s, &s.runs, packets)
-			checkPlan(t, &s, &s.singles, packets)
+			for _, d := range routes() {
+				checkPlan(t, d, unix.AF_INET6, &s.runs, packets)
+				checkPlan(t, d, unix.AF_INET6, &s.singles, packets)
+			}
 		})
 	}
 }
 
+// routes are destinations with a source and without.
+func routes() []*Destination {
+	to := func(s string) *Destination { return NewDestination(netip.MustParseAddrPort(s)) }
+	return []*Destination{
+		to("127.0.0.1:9"), to("127.0.0.1:9").From(netip.MustParseAddr("127.0.0.2")),
+		to("[::1]:9").From(netip.IPv6Loopback()), to("127.0.0.1:9"),
+	}
+}
+
 // checkPlan reads the plan in the way of the kernel.
-func checkPlan(t *testing.T, s *Sender, p *plan, packets []rtp.Packet) {
+func checkPlan(t *testing.T, d *Destination, family int, p *plan, packets []rtp.Packet) {
 	t.Helper()
+	p.address(d, 0, family)
 	packets = slices.DeleteFunc(slices.Clone(packets), func(p rtp.Packet) bool { return p.Len() == 0 })
 	for i := range p.messages {
 		m := &p.messages[i].Hdr
@@ -69,7 +83,10 @@ func checkPlan(t *testing.T, s *Sender, p *plan, packets []rtp.Packet) {
 		if !slices.Equal(got, want) {
 			t.Fatalf("message %d has %d bytes, want %d of %d packets", i, len(got), len(want), p.counts[i])
 		}
-		size := segmentSize(t, m)
+		size, source := controls(t, m)
+		if want := d.source(family); (want == nil) != (source == nil) || (want != nil && !bytes.HasPrefix(want.info[:], source)) {
+			t.Fatalf("message %d leaves from %v", i, source)
+		}
 		if p.counts[i] > 1 && size != packets[0].Len() || p.counts[i] == 1 && size != 0 {
 			t.Fatalf("message %d of %d packets has segments of %d bytes", i, p.counts[i], size)
 		}
@@ -80,31 +97,48 @@ func checkPlan(t *testing.T, s *Sender, p *plan, packets []rtp.Packet) {
 	}
 }
 
-// segmentSize is what the control messages say, 0 without one.
-func segmentSize(t *testing.T, m *unix.Msghdr) int {
+// controls is what the control messages say: the size of a segment, 0 without
+// one, and the source, nil without one.
+func controls(t *testing.T, m *unix.Msghdr) (size int, source []byte) {
 	t.Helper()
 	if m.Control == nil {
-		return 0
+		return 0, nil
 	}
 	list, err := unix.ParseSocketControlMessage(unsafe.Slice(m.Control, int(m.Controllen)))
-	if err != nil || len(list) != 1 {
+	if err != nil {
 		t.Fatalf("control messages %v, error %v", list, err)
 	}
-	c := list[0]
-	if c.Header.Level != unix.SOL_UDP || c.Header.Type != unix.UDP_SEGMENT || len(c.Data) != 2 {
-		t.Fatalf("control message is %+v", c)
+	for _, c := range list {
+		switch {
+		case c.Header.Level == unix.SOL_UDP && c.Header.Type == unix.UDP_SEGMENT && len(c.Data) == 2:
+			size = int(*(*uint16)(unsafe.Pointer(&c.Data[0])))
+		case c.Header.Level == unix.IPPROTO_IPV6 && c.Header.Type == unix.IPV6_PKTINFO && len(c.Data) == unix.SizeofInet6Pktinfo,
+			c.Header.Level == unix.IPPROTO_IP && c.Header.Type == unix.IP_PKTINFO && len(c.Data) == unix.SizeofInet4Pktinfo:
+			source = c.Data
+		default:
+			t.Fatalf("control message is %+v", c)
+		}
 	}
-	return int(*(*uint16)(unsafe.Pointer(&c.Data[0])))
+	return size, source
 }
 
 // The layout that CMSG_DATA and CMSG_SPACE of the C library have.
 func TestControlLayout(t *testing.T) {
 	var c control
-	if at := int(unsafe.Offsetof(c.size)); at != unix.CmsgLen(0) {
-		t.Errorf("the size of a segment is at %d, want %d", at, unix.CmsgLen(0))
-	}
-	if size := int(unsafe.Sizeof(c)); size < unix.CmsgSpace(sizeBytes) {
-		t.Errorf("a control message has %d bytes, want %d", size, unix.CmsgSpace(sizeBytes))
+	for _, f := range []struct {
+		what      string
+		got, want int
+	}{
+		{"the data of a segment is at", int(unsafe.Offsetof(c.segment.size)), unix.CmsgLen(0)},
+		{"the source is at", int(unsafe.Offsetof(c.source)), unix.CmsgSpace(sizeBytes)},
+		{"the data of a source is at", int(unsafe.Offsetof(c.source.info)), unix.CmsgLen(0)},
+		{"a source has", int(unsafe.Sizeof(c.source)), unix.CmsgSpace(unix.SizeofInet6Pktinfo)},
+		{"the interface of IPv6 is at", int(unsafe.Offsetof(unix.Inet6Pktinfo{}.Ifindex)), 16},
+		{"the source of IPv4 is at", int(unsafe.Offsetof(unix.Inet4Pktinfo{}.Spec_dst)), 4},
+	} {
+		if f.got != f.want {
+			t.Errorf("%s %d, want %d", f.what, f.got, f.want)
+		}
 	}
 	if at := unsafe.Offsetof(unix.Mmsghdr{}.Len); at != unsafe.Sizeof(unix.Msghdr{}) {
 		t.Errorf("the length of a message is at %d, want %d", at, unsafe.Sizeof(unix.Msghdr{}))

@@ -64,7 +64,7 @@ func (s *Sender) Send(d *Destination) (sent int, err error) {
 	}
 	for i := 0; i < len(p.messages) && err == nil; {
 		var n int
-		n, err = s.transmit(d, p.messages[i:])
+		n, err = s.transmit(d, p, i)
 		for _, count := range p.counts[i : i+n] {
 			sent += count
 		}
@@ -86,13 +86,11 @@ func cannotSegment(err error) bool {
 	return err == unix.EIO || err == unix.EINVAL || err == unix.EMSGSIZE
 }
 
-// transmit is one system call, and again only if a signal came first.
-func (s *Sender) transmit(d *Destination, messages []unix.Mmsghdr) (int, error) {
-	name, size := d.sockaddr(s.family)
-	for i := range messages {
-		messages[i].Hdr.Name, messages[i].Hdr.Namelen = name, size
-	}
-	s.todo = messages
+// transmit is one system call for the messages from the given one on, and again
+// only if a signal came first.
+func (s *Sender) transmit(d *Destination, p *plan, from int) (int, error) {
+	p.address(d, from, s.family)
+	s.todo = p.messages[from:]
 	for {
 		if err := s.conn.Control(s.call); err != nil {
 			return 0, err
@@ -102,7 +100,7 @@ func (s *Sender) transmit(d *Destination, messages []unix.Mmsghdr) (int, error) 
 			break
 		}
 	}
-	s.count(messages[:s.sent])
+	s.count(s.todo[:s.sent], p.counts[from:])
 	if s.errno != 0 {
 		return s.sent, s.errno
 	}
@@ -122,11 +120,11 @@ func (s *Sender) sendmmsg(fd uintptr) {
 }
 
 // count adds what the kernel took.
-func (s *Sender) count(messages []unix.Mmsghdr) {
+func (s *Sender) count(messages []unix.Mmsghdr, counts []int) {
 	var bytes, segmented uint64
 	for i := range messages {
 		bytes += uint64(messages[i].Len)
-		if messages[i].Hdr.Control != nil {
+		if counts[i] > 1 {
 			segmented++
 		}
 	}

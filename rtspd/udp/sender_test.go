@@ -191,7 +191,7 @@ func TestAllocatesNothing(t *testing.T) {
 		units := [][]rtp.Packet{unit(), makePackets(seven()...)}
 		var to []*Destination
 		for _, v := range viewers {
-			to = append(to, NewDestination(addrOf(v)))
+			to = append(to, NewDestination(addrOf(v)), NewDestination(addrOf(v)).From(netip.MustParseAddr("127.0.0.2")))
 		}
 		allocs := testing.AllocsPerRun(50, func() {
 			for _, packets := range units {
