@@ -104,11 +104,20 @@ func (c *conn) held(stream *Stream) uint64 {
 	return edition
 }
 
-// describeChanged sends the description to a client that takes requests, and has
+// describeChanged announces at once, but to a client of 2.0 that does not play:
+// PLAY_NOTIFY is for sessions that do (RFC 7826 13.5), so that PLAY comes back to
+// it.
+func (s *session) describeChanged() {
+	if !s.v2 || s.stream.plays(s.viewer.Load()) {
+		s.announce()
+	}
+}
+
+// announce sends the description to a client that takes requests, and has
 // an old one (RFC 2326 10.3). What it sends now lies in the connection before the
 // first packet that needs the new parameter sets. The publisher calls it, so that
 // it waits for nobody, not even for the session's lock.
-func (s *session) describeChanged() {
+func (s *session) announce() {
 	c := s.control.Load()
 	if c == nil || s.ended() || !c.asker.takesRequests() {
 		return
@@ -118,12 +127,12 @@ func (s *session) describeChanged() {
 	if has >= told || !s.edition.CompareAndSwap(has, now) {
 		return
 	}
-	body, ok := s.stream.describe(c.srv.cfg.Name, c.local.Addr())
-	if !ok {
+	if s.v2 {
+		s.notifyChanged()
 		return
 	}
-	if s.v2 {
-		s.notifyChanged(body)
+	body, ok := s.stream.describe(c.srv.cfg.Name, c.local.Addr())
+	if !ok {
 		return
 	}
 	s.ask(&wire.Request{Method: "ANNOUNCE", URL: strings.TrimSuffix(s.base, "/"), Body: body, Header: wire.Header{

@@ -35,6 +35,28 @@ func (r *request) unmodified(modified string) bool {
 	return ok && date(t) == modified
 }
 
+// unchanged answers a DESCRIBE or SETUP that is to be done only if the
+// description has changed, when it has not (RFC 2326 12.23, RFC 7826 18.25,
+// 18.26); nil: it is to be done. Tags, which 2.0 has, count more than a date that
+// is not there or too old.
+func (r *request) unchanged(modified string) *wire.Response {
+	same := r.unmodified(modified)
+	if v := r.Header.Values("If-None-Match"); r.v2 && len(v) > 0 {
+		same = r.tag != "" && matches(v, r.tag) && (same || !r.Header.Has("If-Modified-Since"))
+		if same && r.Method != "DESCRIBE" {
+			return plain(wire.PreconditionFailed, "the stream is still what it was described as")
+		}
+	}
+	if !same {
+		return nil
+	}
+	res := &wire.Response{Status: wire.NotModified}
+	if r.tag != "" {
+		res.Header.Set("MTag", r.tag)
+	}
+	return res
+}
+
 // lastModified is when what the request describes changed last.
 func (s *Server) lastModified(r *request) string {
 	streams := []*Stream{r.stream}
@@ -64,20 +86,22 @@ func entityTag(ssrc uint32, revision uint64) string { return fmt.Sprintf("%08x-%
 // precondition refuses a SETUP that was made for something else than what is
 // here. What it only wishes for is passed over: Bandwidth, and a Blocksize, since
 // all viewers share the packets (RFC 2326 12.6, 12.7).
-func precondition(r *request) *wire.Response {
+func (c *conn) precondition(r *request) *wire.Response {
 	tag := r.stream.mtag()
 	switch v := r.Header.Values("If-Match"); {
 	case len(v) > 0 && !matches(v, tag) && !matches(v, strings.Trim(tag, `"`)): // RFC 2326 12.22, the tag of a=etag
 		return plain(wire.PreconditionFailed, "the stream has changed since it was described")
 	case r.Header.Has("Conference"): // RFC 2326 12.9
 		return plain(wire.ConferenceNotFound, "this camera is part of no conference")
+	case r.v2 && r.takesNoRange():
+		return noUnit()
 	}
 	if v := r.Header.Get("Blocksize"); v != "" { // RFC 2326 12.7 says 416, which its section 11 does not have
 		if n, err := strconv.ParseUint(v, 10, 32); err != nil || n == 0 {
 			return plain(wire.BadRequest, "Blocksize is not a positive number of bytes")
 		}
 	}
-	return nil
+	return r.unchanged(c.srv.lastModified(r))
 }
 
 // isPlainly tells whether a body is of that type, and not compressed (RFC 2326

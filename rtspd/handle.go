@@ -55,14 +55,14 @@ func (c *conn) check(r *request) *wire.Response {
 	if c.turnedAway != "" {
 		return c.turnAway()
 	}
+	if res := c.authenticate(r); res != nil { // first of all: it learns nothing else
+		return res
+	}
 	if r.Version != wire.Version10 && !r.v2 {
 		return plain(wire.RTSPVersionNotSupported, "this server speaks RTSP/1.0 and RTSP/2.0")
 	}
 	if r.cseq == "" {
 		return plain(wire.BadRequest, "the request has no CSeq")
-	}
-	if res := c.authenticate(r); res != nil {
-		return res
 	}
 	if tags := unsupported(r); len(tags) > 0 {
 		res := plain(wire.OptionNotSupported, "this server supports "+strings.Join(r.features(), ", ")+" only")
@@ -74,7 +74,9 @@ func (c *conn) check(r *request) *wire.Response {
 		return nil
 	}
 	if !r.knows(r.Method) {
-		return plain(wire.NotImplemented, r.Method+" is not a method of RTSP that this server knows")
+		res := plain(wire.NotImplemented, r.Method+" is not a method of RTSP that this server knows")
+		res.Header.Set("Public", public) // RFC 7826 18, figure 3
+		return res
 	}
 	if res := c.locate(r); res != nil {
 		return res
@@ -203,8 +205,8 @@ func (c *conn) describe(r *request) *wire.Response {
 		return res
 	}
 	modified := c.srv.lastModified(r)
-	if r.unmodified(modified) {
-		return &wire.Response{Status: wire.NotModified}
+	if res := r.unchanged(modified); res != nil {
+		return res
 	}
 	res := &wire.Response{Status: wire.OK, Body: body}
 	res.Header.Set("Content-Type", "application/sdp")
@@ -320,7 +322,7 @@ func (r *request) ok() *wire.Response {
 
 func (s *session) ok() *wire.Response {
 	res := &wire.Response{Status: wire.OK}
-	res.Header.Set("Session", fmt.Sprintf("%s;timeout=%d", s.id, int(s.timeout.Seconds())))
+	res.Header.Set("Session", wire.FormatSession(s.id, int(s.timeout.Seconds())))
 	return res
 }
 
@@ -331,7 +333,7 @@ func plain(status wire.Status, text string) *wire.Response {
 	return res
 }
 
-// notNow is 455, with the methods that there are (RFC 7826 17.4.14).
+// notNow is 455, with the methods that there are (RFC 7826 18.6).
 func notNow(text string) *wire.Response {
 	res := plain(wire.MethodNotValidInThisState, text)
 	res.Header.Set("Allow", public)

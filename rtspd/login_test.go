@@ -175,6 +175,18 @@ func TestNobodyLearnsAnything(t *testing.T) {
 			}
 		}
 	}
+	c.session = ""
+	for _, version := range []string{"3.0", "2.1", "0.9"} { // 505 comes later
+		c.version = version
+		c.must(401, "DESCRIBE", l.url, nil, "")
+		c.must(505, "OPTIONS", l.url, nil, "")
+	}
+	for _, head := range []string{"DESCRIBE " + l.url + " RTSP/1.0\r\n", "PLAY x HTTP/1.1\r\nCSeq: x\r\n", "SETUP * RTSP/2.0\r\nCSeq: x\r\n"} {
+		c.write([]byte(head + "\r\n"))
+		if r := c.response(); r.status != 401 {
+			t.Errorf("%q: %d", head, r.status)
+		}
+	}
 	if l.srv.session(owner.session).seen.Load() != seen {
 		t.Error("strangers keep the session alive")
 	}

@@ -215,6 +215,22 @@ func TestMulticastReports(t *testing.T) {
 }
 
 // What we send to the group comes back to us, and says nothing.
+// A viewer by multicast that takes requests is asked like any other.
+func TestMulticastViewersAreAsked(t *testing.T) {
+	l := newLab(t, multicast())
+	l.publish(true, 100)
+	c := l.dial().setupMulticast().optIn()
+	c.checkNotPolled(time.Minute / 2) // it does not play
+	c.play()
+	for range 5 {
+		l.publish(false, 100)
+	}
+	c.checkNotPolled(0)
+	if st := c.tell(c.polled(pollInterval), "packets_received: 3\r\njitter: 2.5\r\n"); st.Received != 3 || st.Jitter != 2500*time.Microsecond {
+		t.Errorf("%+v", st)
+	}
+}
+
 func TestOwnReportsAreNoSignOfLife(t *testing.T) {
 	s := NewStream(StreamConfig{})
 	g := &group{sink: &viewer{}, listeners: map[uint32]*listener{}}

@@ -19,9 +19,11 @@ func (c *conn) play(r *request, next state) *wire.Response {
 	}
 	playing := ses.state == statePlaying
 	ses.state, ses.played = next, r.cseq
+	ses.clock.Store(r.unit() == "clock")
 	if playing { // there is nothing to queue
 		return r.playing(true)
 	}
+	ses.announce()                  // in front of the first packet
 	answered := make(chan struct{}) // closed by begin
 	v := ses.viewer.Load()
 	ses.stream.join(v, func(seq uint16, rtptime uint32) {

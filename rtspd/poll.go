@@ -78,6 +78,9 @@ func parseTold(body []byte) told {
 func (s *Stream) plays(v *viewer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if v.group != nil {
+		return slices.Contains(v.group.members, v)
+	}
 	return slices.Contains(s.viewers, v)
 }
 
@@ -86,13 +89,17 @@ func (s *Stream) plays(v *viewer) bool {
 func (s *Stream) told(v *viewer, t told) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if v.reports {
+	sent := v // what counts the packets that it was sent
+	if v.group != nil {
+		sent = v.group.sink
+	}
+	if sent.reports {
 		return
 	}
 	if t.jitter >= 0 {
-		v.toldJitter = t.jitter
+		sent.toldJitter = t.jitter
 	}
-	if received := uint64(min(max(0, t.received), int64(v.packets))); received > v.received {
+	if received := uint64(min(max(0, t.received), int64(sent.packets))); received > v.received {
 		s.sent.Received += received - v.received
 		v.received = received
 	}

@@ -3,6 +3,7 @@ package rtspd
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"lenslet/rtspd/wire"
@@ -18,11 +19,23 @@ func refusedPosition(r *request) *wire.Response {
 	}
 	for _, name := range []string{"Scale", "Speed"} {
 		v := r.Header.Get(name)
-		if n, err := strconv.ParseFloat(v, 64); v != "" && (err != nil || math.IsNaN(n) || math.IsInf(n, 0)) {
+		low, high, pair := strings.Cut(v, "-")
+		switch {
+		case v == "":
+		case r.v2 && name == "Speed": // two bounds, RFC 7826 18.50
+			if !pair || !isNumber(low) || !isNumber(high) {
+				return plain(wire.BadRequest, "Speed is not two numbers with a - between them")
+			}
+		case !isNumber(v):
 			return plain(wire.BadRequest, name+" is not a number")
 		}
 	}
 	return nil
+}
+
+func isNumber(s string) bool {
+	n, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	return err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
 }
 
 // refusedRange refuses a Range for refusedPosition.
@@ -63,6 +76,9 @@ func playing200(r *request) *wire.Response {
 		if r.Header.Get(name) != "" {
 			res.Header.Set(name, "1.0")
 		}
+	}
+	if r.v2 && res.Header.Has("Speed") {
+		res.Header.Set("Speed", "1.0-1.0")
 	}
 	return res
 }

@@ -73,7 +73,7 @@ func (t *target) address() string {
 	switch {
 	case port != "":
 	case t.secure():
-		port = "322" // RFC 7826 22.13
+		port = "322" // RFC 7826 4.2, 19.2
 	default:
 		port = "554"
 	}

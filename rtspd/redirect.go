@@ -81,8 +81,8 @@ func (s *Server) drain(to, why string) {
 // dismiss ends a session and the connection that it is controlled by: not every
 // player heeds a BYE.
 func (s *Server) dismiss(ses *session, why string) {
-	if s.end(ses, why, true) {
-		ses.endOfStream()
+	if !ses.ended() {
+		ses.farewell(s.end(ses, why, true))
 	}
 	if c := ses.control.Load(); c != nil {
 		c.hangUp()
@@ -102,9 +102,11 @@ func (s *Server) everySession() []*session {
 // redirect asks the client to go on elsewhere, now (RFC 2326 10.10). False: it
 // takes no requests.
 func (s *session) redirect(to string) bool {
-	return s.ask(&wire.Request{
-		Method: "REDIRECT", URL: strings.TrimSuffix(s.base, "/"), Header: wire.Header{{Name: "Location", Value: to}},
-	}, nil)
+	h := wire.Header{{Name: "Location", Value: to}}
+	if s.v2 {
+		h = append(h, serverAdmin())
+	}
+	return s.ask(&wire.Request{Method: "REDIRECT", URL: strings.TrimSuffix(s.base, "/"), Header: h}, nil)
 }
 
 // elsewhere answers somebody who would be a new viewer and is not taken; nil: it

@@ -209,7 +209,7 @@ func (s *Server) shutdown() {
 
 // newSession makes a session that knows of no transport yet.
 func (s *Server) newSession(stream *Stream, c *conn) *session {
-	var id [8]byte
+	var id [16]byte         // as RFC 7826 4.3 recommends
 	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
 	ses := &session{
 		id: hex.EncodeToString(id[:]), stream: stream, from: c.remote, timeout: s.cfg.SessionTimeout,

@@ -15,7 +15,7 @@ type session struct {
 	from    netip.AddrPort // the connection that made it
 	user    string         // who made it, and to whom alone it belongs; "" without authentication
 	v2      bool           // it was set up with RTSP 2.0
-	clock   bool           // the client takes ranges by the clock only
+	clock   atomic.Bool    // ranges are told by the clock: the client takes no other, or asked so in its PLAY
 	timeout time.Duration
 	seen    atomic.Int64           // the last sign of life, CLOCK_MONOTONIC
 	viewer  atomic.Pointer[viewer] // nil before the first SETUP; Server.bind changes it

@@ -1,6 +1,7 @@
 package rtspd
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net"
 	"slices"
@@ -31,6 +32,22 @@ func TestSilentSessionEnds(t *testing.T) {
 	idle.must(454, "PLAY", l.url, nil, "")
 	if l.rtcpAddresses() != 0 {
 		t.Error("addresses are left")
+	}
+}
+
+// Session identifiers have 128 bits, and no two are the same.
+func TestSessionIdentifiers(t *testing.T) {
+	l := newLab(t)
+	for _, c := range []*client{l.dial(), l.dial2()} {
+		seen := map[string]bool{}
+		for range 10 {
+			c.session = ""
+			c.setup("RTP/AVP/TCP;unicast")
+			if b, err := hex.DecodeString(c.session); err != nil || len(b) != 16 || seen[c.session] {
+				t.Errorf("%q, %v", c.session, err)
+			}
+			seen[c.session] = true
+		}
 	}
 }
 

@@ -13,20 +13,21 @@ import (
 // server has.
 func (c *conn) setup(r *request) *wire.Response {
 	ses := r.session
-	refused := precondition(r)
-	switch {
-	case !r.track || (ses != nil && ses.stream != r.stream):
+	if !r.track || (ses != nil && ses.stream != r.stream) {
 		return plain(wire.AggregateOperationNotAllowed, "SETUP takes the URL of one track: "+base(r)+track)
-	case refused != nil:
+	}
+	if refused := c.precondition(r); refused != nil {
 		return refused
-	case ses == nil:
+	}
+	if ses == nil {
 		if res := c.crowded(); res != nil {
 			return res
 		}
 		ses = c.srv.newSession(r.stream, c)
 		ses.base, ses.user = base(r), r.user
 		ses.edition.Store(c.held(r.stream))
-		ses.v2, ses.clock = r.v2, r.acceptsClock()
+		ses.v2 = r.v2
+		ses.clock.Store(r.acceptsClock())
 		ses.carry(c)
 	}
 	res, displaced := c.transport(r, ses)

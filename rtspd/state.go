@@ -17,7 +17,7 @@ func (s state) String() string {
 }
 
 // after is the state that follows a method. False: the method is not valid in
-// this state (455). PAUSE of a paused session changes nothing (RFC 7826 B.2),
+// this state (455). PAUSE of a paused session changes nothing (RFC 7826 13.6),
 // nor does PLAY of a playing one: live media have no queue of ranges. SETUP
 // while playing is refused, as RFC 2326 A.2 lets a server: FFmpeg sends PAUSE
 // before it moves from UDP to TCP, GStreamer and live555 begin a new session.

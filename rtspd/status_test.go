@@ -93,7 +93,7 @@ func exchanges() []exchange {
 		{"recording", "SETUP {track}" + head + "Transport: RTP/AVP/TCP;interleaved=0-1;mode=RECORD\r\n", "", 461, nil, ""},
 
 		{"codec fails", "SET_PARAMETER {url}" + head + text, "broken: 1\r\n", 500, nil, "does not answer"},
-		{"unknown method", "DANCE {url}" + head, "", 501, nil, "DANCE"},
+		{"unknown method", "DANCE {url}" + head, "", 501, map[string]string{"public": public}, "DANCE"},
 		{"end of a known method", "PLAY2 {url}" + head, "", 501, nil, ""},
 		{"part of a known method", "AY {url}" + head, "", 501, nil, ""},
 		{"lower-case method", "options *" + head, "", 501, nil, ""},
@@ -168,7 +168,7 @@ func (b *bench) check(t *testing.T, e exchange, cseq int, r response) {
 		t.Errorf("%s: CSeq %q instead of %s", e.name, r.cseq, want)
 	}
 	for name, want := range e.header {
-		if got := r.header[name]; got != b.fill.Replace(want) {
+		if got := r.header[name]; got != b.fill.Replace(want) && (want != "*" || got == "") {
 			t.Errorf("%s: %s is %q, not %q", e.name, name, got, b.fill.Replace(want))
 		}
 	}

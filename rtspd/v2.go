@@ -54,22 +54,11 @@ func (c *conn) check2(r *request) *wire.Response {
 		return nil
 	}
 	r.tag = r.stream.mtag() // before it is described: an old tag is found out, a new one would not be
-	return r.unchanged()
+	return nil
 }
 
 func digits(s string, most int) bool {
 	return s != "" && len(s) <= most && strings.Trim(s, "0123456789") == ""
-}
-
-// unchanged answers a DESCRIBE whose If-None-Match has the description that is
-// valid now (RFC 7826 18.26); nil: it has not.
-func (r *request) unchanged() *wire.Response {
-	if v := r.Header.Values("If-None-Match"); r.Method != "DESCRIBE" || len(v) == 0 || !matches(v, r.tag) {
-		return nil
-	}
-	res := &wire.Response{Status: wire.NotModified}
-	res.Header.Set("MTag", r.tag)
-	return res
 }
 
 func matches(values []string, tag string) bool {
@@ -111,11 +100,11 @@ func (r *request) complete(res *wire.Response) {
 }
 
 // completeSession names the session, as long as it is there: an answer to
-// TEARDOWN without it says that it has ended (RFC 7826 13.7). The timeout is
-// told by SETUP alone (18.49).
+// TEARDOWN without it says that it has ended (RFC 7826 13.7), and one to DESCRIBE
+// never has it. The timeout is told by SETUP alone (18.49).
 func (r *request) completeSession(res *wire.Response) {
 	switch {
-	case r.session.ended():
+	case r.session.ended() || r.Method == "DESCRIBE":
 		res.Header.Del("Session")
 	case !res.Header.Has("Session") || r.Method != "SETUP":
 		res.Header.Set("Session", r.session.id)

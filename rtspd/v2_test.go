@@ -30,6 +30,7 @@ func exchanges2() []exchange {
 		{"options", "OPTIONS {url}" + head, "", 200, map[string]string{"public": public}, ""},
 		{"options of the server", "OPTIONS *" + head + "Supported: x.y\r\n", "", 200, supported, ""},
 		{"supported, refused", "DANCE *" + head + "Supported: x.y\r\n", "", 501, supported, ""},
+		{"unknown method", "DANCE {url}" + head, "", 501, map[string]string{"public": public}, ""},
 		{"require", "OPTIONS *" + head + "Require: play.basic, setup.rtp.rtcp.mux\r\nProxy-Require: play.basic\r\n", "", 200, nil, ""},
 		{"require more", "OPTIONS *" + head + "Require: play.basic, play.scale\r\nProxy-Require: a.b\r\n", "", 551, map[string]string{"unsupported": "play.scale, a.b"}, "play.basic"},
 		{"timestamp", "OPTIONS *" + head + "Timestamp: 12.5 \r\n", "", 200, map[string]string{"timestamp": "12.5"}, ""},
@@ -56,8 +57,19 @@ func exchanges2() []exchange {
 		{"setup while playing", "SETUP {track}" + head + "Session: {playing}\r\n" + tcp, "", 455, map[string]string{"allow": public, "session": "{playing}"}, ""},
 		{"range of frames", "PLAY {url}" + head + "Session: {ready}\r\nRange: smpte=10:00:00-\r\n", "", 456, formats, ""},
 		{"range of a foreign unit", "PAUSE {url}" + head + "Session: {ready}\r\nRange: x=0-\r\n", "", 456, formats, ""},
-		{"range", "PLAY {url}" + head + "Session: {ready}\r\nRange: npt=10-20\r\n", "", 457, nil, "live"},
-		{"range in the future", "PLAY {url}" + head + "Session: {ready}\r\nRange: clock=29990101T000000Z-\r\n", "", 457, nil, ""},
+		{"range that is over", "PLAY {url}" + head + "Session: {ready}\r\nRange: clock=20200101T000000Z-20210101T000000Z\r\n", "", 457, map[string]string{"media-range": "*"}, "live"},
+		{"range that is over, npt", "PLAY {url}" + head + "Session: {ready}\r\nRange: npt=0-0\r\n", "", 457, nil, ""},
+		{"range up to now", "PLAY {url}" + head + "Session: {ready}\r\nRange: npt=5-now\r\n", "", 457, nil, ""},
+		{"speed", "PLAY {url}" + head + "Session: {ready}\r\nSpeed: 1.5\r\n", "", 400, nil, "Speed"},
+		{"speeds", "PLAY {url}" + head + "Session: {ready}\r\nSpeed: 1.5-x\r\n", "", 400, nil, "Speed"},
+		{"scale", "PLAY {url}" + head + "Session: {ready}\r\nScale: 1.5-2\r\n", "", 400, nil, "Scale"},
+		{"speed in force", "PLAY {url}" + head + "Session: {playing}\r\nSpeed: 0.5-2.5\r\nScale: -1\r\n", "", 200, map[string]string{"speed": "1.0-1.0", "scale": "1.0"}, ""},
+		{"range of the past", "PLAY {url}" + head + "Session: {playing}\r\nRange: clock=20200101T000000Z-\r\n", "", 200, map[string]string{"range": "*"}, ""},
+		{"range of the future", "PLAY {url}" + head + "Session: {playing}\r\nRange: npt=10000-20000\r\n", "", 200, nil, ""},
+		{"range with an end only", "PLAY {url}" + head + "Session: {playing}\r\nRange: clock=-29990101T000000Z\r\n", "", 200, nil, ""},
+		{"setup of frames", "SETUP {track}" + head + tcp + "Accept-Ranges: smpte, x\r\n", "", 456, formats, ""},
+		{"setup of what is still there", "SETUP {track}" + head + tcp + "If-None-Match: *\r\n", "", 412, nil, "still"},
+		{"describe for a session", "DESCRIBE {url}" + head + "Session: {ready}\r\n", "", 200, map[string]string{"session": ""}, ""},
 		{"setup of the presentation", "SETUP {url}" + head + tcp, "", 459, nil, "{track}"},
 		{"no ports", "SETUP {track}" + head + "Transport: RTP/AVP;unicast\r\n", "", 461, nil, ""},
 		{"no second port", "SETUP {track}" + head + "Transport: RTP/AVP;unicast;dest_addr=\":5000\"/\"127.0.0.1\"\r\n", "", 461, nil, ""},
@@ -157,14 +169,48 @@ func TestDescribe2(t *testing.T) {
 	c.must(412, "SETUP", c.track(), headers{"Transport", "RTP/AVP/TCP;unicast;interleaved=0-1", "If-Match", tag}, "")
 }
 
+// Tags and dates together: a tag that is none of these counts alone, and a date
+// of another description brings the description whatever the tag.
+func TestTagsAndDates(t *testing.T) {
+	l := newLab(t)
+	l.publish(true, 100)
+	c := l.dial2()
+	r := c.must(200, "DESCRIBE", l.url, nil, "")
+	tag, date := r.header["mtag"], r.header["last-modified"]
+	const old = "Sun, 06 Nov 1994 08:49:37 GMT"
+	for _, test := range []struct {
+		tag, date       string
+		describe, setup int
+	}{
+		{tag, "", 304, 412}, {tag, date, 304, 412}, {tag, old, 200, 200},
+		{`"x"`, date, 200, 200}, {"", date, 304, 304}, {"", old, 200, 200},
+	} {
+		var h headers
+		if test.tag != "" {
+			h = append(h, "If-None-Match", test.tag)
+		}
+		if test.date != "" {
+			h = append(h, "If-Modified-Since", test.date)
+		}
+		if r := c.must(test.describe, "DESCRIBE", l.url, h, ""); r.header["mtag"] != tag {
+			t.Errorf("%v: MTag: %s", h, r.header["mtag"])
+		}
+		c.must(test.setup, "SETUP", c.track(), append(h, "Transport", interleavedOffer), "")
+	}
+}
+
 // checkNow wants ranges that begin now and do not end.
 func checkNow(t *testing.T, l *lab, name, value string, units ...string) {
 	t.Helper()
-	ranges, err := wire.ParseRanges(value)
-	if err != nil || len(ranges) != len(units) {
-		t.Fatalf("%s: %q, %v", name, value, err)
+	ranges := wire.List(value)
+	if len(ranges) != len(units) {
+		t.Fatalf("%s: %q", name, value)
 	}
-	for i, r := range ranges {
+	for i, one := range ranges {
+		r, err := wire.ParseRange(one)
+		if err != nil {
+			t.Fatalf("%s: %q, %v", name, value, err)
+		}
 		age := time.Since(r.Start.Clock)
 		if r.Unit == "npt" {
 			age = monotonic() - l.stream.made - r.Start.NPT
@@ -199,7 +245,7 @@ func (c *client) play2(h ...string) response {
 	c.lab.awaitWaiting(before + 1)
 	c.lab.publish(true, 3000)
 	r := c.response()
-	if r.status != 200 || r.header["session"] != c.session || r.header["seek-style"] != "Next" {
+	if r.status != 200 || r.header["session"] != c.session || r.header["seek-style"] != "RAP" {
 		c.t.Fatalf("PLAY: %+v", r)
 	}
 	return r
@@ -235,12 +281,12 @@ func TestPlay2(t *testing.T) {
 	}
 
 	r = c.must(200, "PAUSE", l.url, nil, "")
-	checkNow(t, l, "Range", r.header["range"], "npt")
+	checkNow(t, l, "Range", r.header["range"], "clock") // as PLAY did
 	checkNow(t, l, "Media-Range", r.header["media-range"], "npt", "clock")
 	if r.header["session"] != c.session {
 		t.Errorf("Session: %s", r.header["session"])
 	}
-	checkNow(t, l, "Range", c.play2("Range", "clock=20200101T000000Z-").header["range"], "clock")
+	checkNow(t, l, "Range", c.play2("Range", "npt=now-").header["range"], "npt")
 
 	if r = c.must(200, "TEARDOWN", l.url, nil, ""); r.header["session"] != "" {
 		t.Errorf("the session is still there: %s", r.header["session"])
@@ -278,9 +324,26 @@ func TestFieldsThatAreAskedFor(t *testing.T) {
 	r := c.must(200, "GET_PARAMETER", l.url, headers{"Media-Properties", "", "Media-Range", "", "Range", "", "RTP-Info", "", "Accept-Ranges", ""}, "")
 	checkNow(t, l, "Range", r.header["range"], "npt")
 	checkNow(t, l, "Media-Range", r.header["media-range"], "npt", "clock")
-	c.rtpInfo2(r.header["rtp-info"])
+	if info, ok := r.header["rtp-info"]; !ok || info != "" { // it does not play
+		t.Errorf("RTP-Info: %q, %v", info, ok)
+	}
 	if r.header["media-properties"] != liveProperties || r.header["accept-ranges"] != "npt, clock" {
 		t.Errorf("%v", r.header)
+	}
+	for asked, unit := range map[string]string{"npt": "npt", " Clock": "clock"} {
+		checkNow(t, l, "Range", c.must(200, "GET_PARAMETER", l.url, headers{"Range", asked}, "").header["range"], unit)
+	}
+	if v, ok := c.must(200, "GET_PARAMETER", l.url, headers{"Range", "smpte"}, "").header["range"]; ok {
+		t.Errorf("Range: %s", v)
+	}
+	c.tcp = true
+	c.play2()
+	c.receive(1)
+	r = c.must(200, "GET_PARAMETER", l.url, headers{"RTP-Info", ""}, "") // brings Range along, of the same instant
+	checkNow(t, l, "Range", r.header["range"], "npt")
+	info, at := c.rtpInfo2(r.header["rtp-info"]), l.stream.captured
+	if rng, err := wire.ParseRange(r.header["range"]); err != nil || info.Seq != c.media.next || (at(info.RTPTime)-l.stream.made-rng.Start.NPT).Abs() > 2*time.Millisecond {
+		t.Errorf("%v, %v", r.header, err)
 	}
 	for _, name := range []string{"media-properties", "media-range", "range", "rtp-info", "accept-ranges"} {
 		if v, ok := c.must(200, "GET_PARAMETER", l.url, nil, "").header[name]; ok {

@@ -8,17 +8,21 @@ import (
 	"lenslet/rtspd/wire"
 )
 
-// notify sends a PLAY_NOTIFY (RFC 7826 13.5) to a client that takes requests,
-// and waits for nobody. It is sent also when the session has just ended.
-func (s *session) notify(reason string, h wire.Header, body []byte) {
+// notify sends a PLAY_NOTIFY (RFC 7826 13.5).
+func (s *session) notify(reason string, h wire.Header) {
+	s.tell("PLAY_NOTIFY", append(wire.Header{{Name: "Notify-Reason", Value: reason}}, h...))
+}
+
+// tell sends a request of 2.0 to a client that takes requests, and waits for
+// nobody. It is sent also when the session has just ended.
+func (s *session) tell(method string, h wire.Header) {
 	c := s.control.Load()
 	if c == nil {
 		return
 	}
-	head := wire.Header{{Name: "Session", Value: s.id}, {Name: "Notify-Reason", Value: reason}}
 	c.ask(&wire.Request{
-		Version: wire.Version20, Method: "PLAY_NOTIFY", URL: strings.TrimSuffix(s.base, "/"),
-		Header: append(head, h...), Body: body,
+		Version: wire.Version20, Method: method, URL: strings.TrimSuffix(s.base, "/"),
+		Header: append(wire.Header{{Name: "Session", Value: s.id}}, h...),
 	}, func(_ *wire.Response, err error) {
 		if err == nil {
 			s.touch()
@@ -26,30 +30,42 @@ func (s *session) notify(reason string, h wire.Header, body []byte) {
 	})
 }
 
-// notifyChanged tells that the stream has changed. The body is the new
-// description: the fields alone do not say what is new (RFC 7826 13.5.2).
-func (s *session) notifyChanged(body []byte) {
+// notifyChanged tells that the stream has changed (RFC 7826 13.5.2). A body it
+// must not have: MTag, an addition, says that there is another description now,
+// for DESCRIBE to fetch.
+func (s *session) notifyChanged() {
+	now := monotonic()
 	s.notify("media-properties-update", wire.Header{
-		{Name: "Media-Properties", Value: liveProperties}, {Name: "Media-Range", Value: s.stream.mediaRange(monotonic())},
-		{Name: "MTag", Value: s.stream.mtag()},
-		{Name: "Content-Type", Value: "application/sdp"}, {Name: "Content-Base", Value: s.base},
-	}, body)
+		{Name: "Media-Properties", Value: liveProperties}, {Name: "Media-Range", Value: s.stream.mediaRange(now)},
+		{Name: "Range", Value: s.stream.from(s.unit(), now).String()}, {Name: "MTag", Value: s.stream.mtag()},
+	})
 }
 
-// endOfStream tells a client of 2.0 that played that nothing follows (RFC 7826
-// 13.5.1), and which PLAY that was.
-func (s *session) endOfStream() {
+// serverAdmin is why a session of 2.0 ends, of the reasons that there are (RFC
+// 7826 18.52).
+func serverAdmin() wire.Field { return wire.Field{Name: "Terminate-Reason", Value: "Server-Admin"} }
+
+// farewell tells a client of 2.0 that takes requests that its session has been
+// ended here (RFC 7826 13.7.2), and before, if it played, that nothing follows
+// (13.5.1), and which PLAY that was.
+func (s *session) farewell(played bool) {
 	if !s.v2 {
 		return
 	}
-	now := monotonic()
-	seq, _ := s.stream.next()
-	where := wire.Range{Unit: "npt", End: s.stream.from("npt", now).Start}
-	s.notify("end-of-stream", wire.Header{
-		{Name: "Request-Status", Value: "cseq=" + s.played + ` status=200 reason="OK"`},
-		{Name: "Range", Value: where.String()},
-		{Name: "RTP-Info", Value: s.stream.rtpInfo2(s.base+track, seq-1, s.stream.clock.RTP(now))},
-	}, nil)
+	if played {
+		s.mu.Lock()
+		cseq := s.played
+		s.mu.Unlock()
+		now := monotonic()
+		seq, rtptime := s.stream.next(now)
+		where := wire.Range{Unit: s.unit(), End: s.stream.from(s.unit(), now).Start}
+		s.notify("end-of-stream", wire.Header{
+			{Name: "Request-Status", Value: "cseq=" + cseq + ` status=200 reason="OK"`},
+			{Name: "Range", Value: where.String()},
+			{Name: "RTP-Info", Value: s.stream.rtpInfo2(s.base+track, seq-1, rtptime)},
+		})
+	}
+	s.tell("TEARDOWN", wire.Header{serverAdmin()})
 }
 
 // rtpInfo2 is the value of RTP-Info for the stream's track.

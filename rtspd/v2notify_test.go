@@ -50,8 +50,9 @@ func TestNotifyPrecedesThePackets(t *testing.T) {
 			if r.header["media-properties"] != liveProperties || r.header["mtag"] == before || r.header["mtag"] == "" {
 				t.Errorf("%v", r.header)
 			}
-			if !strings.Contains(r.body, base64.StdEncoding.EncodeToString(otherSPS)) || r.header["content-type"] != "application/sdp" {
-				t.Errorf("the body is not the new description: %s", r.body)
+			checkNow(t, l, "Range", r.header["range"], "npt")
+			if r.body != "" { // RFC 7826 13.5.2
+				t.Errorf("a body: %s", r.body)
 			}
 			for _, f := range c.frames {
 				if f.channel == 0 && bytes.Contains(f.data, otherSPS) {
@@ -64,6 +65,9 @@ func TestNotifyPrecedesThePackets(t *testing.T) {
 			}
 			seen := l.srv.session(c.session).seen.Load()
 			c.answer(r, 200, headers{"Session", c.session}, "")
+			if r := c.must(200, "DESCRIBE", l.url, nil, ""); !strings.Contains(r.body, base64.StdEncoding.EncodeToString(otherSPS)) {
+				t.Errorf("not the new description: %s", r.body)
+			}
 			await(t, "the answer is a sign of life", func() bool { return l.srv.session(c.session).seen.Load() > seen })
 		})
 	}
@@ -81,8 +85,11 @@ func TestNoNotifyWithoutAsking(t *testing.T) {
 	two.must(200, "OPTIONS", "*", headers{"Require", "play.basic"}, "") // of the server, not of the client
 	two.play2()
 	one.play()
+	ready := l.dial2() // notifications are for who plays, RFC 7826 13.5
+	ready.must(200, "OPTIONS", "*", supports2, "")
+	ready.setup2("RTP/AVP/TCP;unicast;interleaved=0-1")
 	l.publishWith(otherSPS, testPPS)
-	for _, c := range []*client{one, two} {
+	for _, c := range []*client{one, two, ready} {
 		c.must(200, "OPTIONS", "*", nil, "")
 		if len(c.asked) != 0 {
 			t.Errorf("RTSP/%s was asked %+v", c.version, c.asked)
@@ -90,15 +97,34 @@ func TestNoNotifyWithoutAsking(t *testing.T) {
 	}
 }
 
-// The stop of the server is told as the end of the stream, of the PLAY in force.
+// checkTeardown wants the server's TEARDOWN of the client's session.
+func (c *client) checkTeardown(r response) {
+	c.t.Helper()
+	if r.method != "TEARDOWN" || r.version != "2.0" || r.url != c.lab.url || r.header["session"] != c.session || r.header["terminate-reason"] != "Server-Admin" {
+		c.t.Errorf("%+v", r)
+	}
+}
+
+// The stop of the server is told as the end of the stream, of the PLAY in force
+// and in its unit, and of the session.
 func TestEndOfStream(t *testing.T) {
+	for _, unit := range []string{"npt", "clock"} {
+		t.Run(unit, func(t *testing.T) { testEndOfStream(t, unit) })
+	}
+}
+
+func testEndOfStream(t *testing.T, unit string) {
 	l := newLab(t)
 	l.publish(true, 100)
 	c := l.dial2()
 	c.tcp = true
 	c.must(200, "OPTIONS", "*", supports2, "")
 	c.setup2("RTP/AVP/TCP;unicast;interleaved=0-1")
-	info := c.rtpInfo2(c.play2().header["rtp-info"])
+	asked := "npt=now-"
+	if unit == "clock" {
+		asked = "clock=20200101T000000Z-"
+	}
+	info := c.rtpInfo2(c.play2("Range", asked).header["rtp-info"])
 	play := c.cseq
 	c.must(200, "GET_PARAMETER", l.url, nil, "")
 	l.publish(false, 5000)
@@ -114,14 +140,18 @@ func TestEndOfStream(t *testing.T) {
 		t.Errorf("Request-Status: %s, want %s", r.header["request-status"], want)
 	}
 	rng, err := wire.ParseRange(r.header["range"])
-	if err != nil || rng.Start.Set || !rng.End.Set || rng.Unit != "npt" {
+	if err != nil || rng.Start.Set || !rng.End.Set || rng.Unit != unit {
 		t.Errorf("Range: %s, %v", r.header["range"], err)
 	}
 	if end := c.rtpInfo2(r.header["rtp-info"]); end.Seq != c.media.next-1 || end.Seq == info.Seq || last[1].seq == info.Seq {
 		t.Errorf("the last packet is %d, not %d", end.Seq, c.media.next-1)
 	}
-	if r, _, err := idle.read(); err == nil {
-		t.Errorf("one who does not play is told %+v", r)
+	c.checkTeardown(c.nextRequest())
+	idle.checkTeardown(idle.nextRequest())
+	for _, c := range []*client{c, idle} {
+		if r, _, err := c.read(); err == nil {
+			t.Errorf("and then %+v", r)
+		}
 	}
 }
 
@@ -133,7 +163,7 @@ func TestRedirect2(t *testing.T) {
 	c.setup2("RTP/AVP/TCP;unicast;interleaved=0-1")
 	go l.srv.Direct(Directions{DrainTo: "rtsp://other.example/main"})
 	r := c.nextRequest()
-	if r.method != "REDIRECT" || r.version != "2.0" || r.header["location"] != "rtsp://other.example/main" || r.header["session"] != c.session {
+	if r.method != "REDIRECT" || r.version != "2.0" || r.header["location"] != "rtsp://other.example/main" || r.header["session"] != c.session || r.header["terminate-reason"] != "Server-Admin" {
 		t.Fatalf("%+v", r)
 	}
 	c.answer(r, 200, nil, "")
@@ -176,6 +206,8 @@ func TestSeveralStreamsHaveNoTag(t *testing.T) {
 		t.Errorf("MTag: %s", r.header["mtag"])
 	}
 	c.setup2(interleavedOffer) // what is asked of a session is told of its stream, whatever the URL
+	c.tcp = true
+	c.play2()
 	r := c.must(200, "GET_PARAMETER", "rtsp://"+l.addr+"/other", headers{"RTP-Info", ""}, "")
 	c.rtpInfo2(r.header["rtp-info"])
 }

@@ -69,13 +69,14 @@ func (v *viewer) learn(payload []byte) {
 	}
 }
 
-// announced is the SPS that an ANNOUNCE tells, in base64.
-func announced(t *testing.T, a asked) string {
+// announced is the SPS that an ANNOUNCE, or the answer to DESCRIBE, tells, in
+// base64.
+func announced(t *testing.T, h wire.Header, body []byte) string {
 	t.Helper()
-	_, sps, ok := strings.Cut(string(a.Body), "sprop-parameter-sets=")
+	_, sps, ok := strings.Cut(string(body), "sprop-parameter-sets=")
 	sps, _, _ = strings.Cut(sps, ",")
-	if !ok || a.Header.Get("Content-Type") != "application/sdp" {
-		t.Fatalf("no parameter sets in the announcement:\n%s", a.Body)
+	if !ok || h.Get("Content-Type") != "application/sdp" {
+		t.Fatalf("no parameter sets in the description:\n%s", body)
 	}
 	return sps
 }
@@ -94,8 +95,8 @@ func TestNewResolutionIsAnnouncedFirst(t *testing.T) {
 	for _, size := range []string{"640x360", "642x362", "480x270"} {
 		quiet.set(wire.OK, "resolution: "+size)
 		byTCP, byUDP := tcp.request("ANNOUNCE"), udp.request("ANNOUNCE")
-		sps := announced(t, byTCP)
-		if announced(t, byUDP) != sps {
+		sps := announced(t, byTCP.Header, byTCP.Body)
+		if announced(t, byUDP.Header, byUDP.Body) != sps {
 			t.Errorf("%s: two viewers are told different things", size)
 		}
 		if told[sps] {

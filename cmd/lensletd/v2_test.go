@@ -86,8 +86,8 @@ func TestGStreamerSpeaks2(t *testing.T) {
 	}
 }
 
-// A new resolution reaches a client of 2.0 as PLAY_NOTIFY, with what it needs to
-// decode, before the first packet of that size; and the stop as the end.
+// A new resolution reaches a client of 2.0 as PLAY_NOTIFY before the first packet
+// of that size, for DESCRIBE to tell which; and the stop as the end.
 func TestNewResolutionIsNotifiedFirst(t *testing.T) {
 	address, stop := start(t, "-source", "pattern", "-set", "resolution=320x240", "-set", "framerate=15")
 	other, v := dialViewer(t, address), dialViewer(t, address)
@@ -103,7 +103,8 @@ func TestNewResolutionIsNotifiedFirst(t *testing.T) {
 		if told.Version != wire.Version20 || told.Header.Get("Notify-Reason") != "media-properties-update" {
 			t.Errorf("%+v", told.Header)
 		}
-		sps := announced(t, told)
+		described := v.do("DESCRIBE", v.base, "")
+		sps := announced(t, described.Header, described.Body)
 		first := func() int {
 			v.mu.Lock()
 			defer v.mu.Unlock()
@@ -116,6 +117,9 @@ func TestNewResolutionIsNotifiedFirst(t *testing.T) {
 	}
 	stop()
 	if told := v.request("PLAY_NOTIFY"); told.Header.Get("Notify-Reason") != "end-of-stream" {
+		t.Errorf("%+v", told.Header)
+	}
+	if told := v.request("TEARDOWN"); told.Header.Get("Terminate-Reason") != "Server-Admin" {
 		t.Errorf("%+v", told.Header)
 	}
 }

@@ -9,7 +9,7 @@ import (
 // A Range is the value of the field Range (RFC 2326 section 12.29).
 type Range struct {
 	Unit  string    // npt, clock, smpte, smpte-25, smpte-30-drop
-	Start Instant   // not set: from the beginning; only npt may leave it out
+	Start Instant   // not set: from the beginning, or (RTSP 2.0) from where it is; then End is set
 	End   Instant   // not set: open
 	Time  time.Time // when the request takes effect; zero: at once
 }
@@ -60,8 +60,8 @@ func (r *Range) parseEnds(s string) (err error) {
 	if r.End, err = r.parseInstant(trim(last)); err != nil {
 		return err
 	}
-	if !r.Start.Set && (r.Unit != "npt" || !r.End.Set) {
-		return fmt.Errorf("no start")
+	if !r.Start.Set && !r.End.Set {
+		return fmt.Errorf("no start and no end")
 	}
 	if r.End.Now && r.Start.Now {
 		return fmt.Errorf("from now to now")

@@ -64,6 +64,7 @@ func TestRange(t *testing.T) {
 		{"clock=19961108T143720.25Z-", Range{Unit: "clock", Start: Instant{Set: true, Clock: at}}, "clock=19961108T143720.25Z-"},
 		{"clock=19961108t143720.25z-20010203T040506Z", Range{Unit: "clock", Start: Instant{Set: true, Clock: at},
 			End: Instant{Set: true, Clock: time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)}}, "clock=19961108T143720.25Z-20010203T040506Z"},
+		{"clock=-19961108T143720.25Z", Range{Unit: "clock", End: Instant{Set: true, Clock: at}}, "clock=-19961108T143720.25Z"},
 		{"npt=0-;time=19961108T143720.25Z", Range{Unit: "npt", Start: npt(0), Time: at}, "npt=0-;time=19961108T143720.25Z"},
 		{"smpte=10:12:33:20-", Range{Unit: "smpte", Start: Instant{Set: true, SMPTE: "10:12:33:20"}}, "smpte=10:12:33:20-"},
 		{"smpte-30-drop=10:07:00-10:07:33:05.01", Range{Unit: "smpte-30-drop", Start: Instant{Set: true, SMPTE: "10:07:00"},
@@ -84,7 +85,7 @@ func TestRangeRefuses(t *testing.T) {
 	for _, in := range []string{
 		"", ";", "npt", "npt=", "npt=-", "npt=0", "npt=x-", "npt=-1-", "npt=+1-", "npt=0-x", "npt=now-now", "npt=1:2-",
 		"npt=1:60:00-", "npt=1:00:60-", "npt=1.x-", "npt=1e3-", "npt=0x1-", "npt=99999999999-", "npt=4294967295:00:00-",
-		"clock=now-", "clock=-", "clock=-19961108T143720Z", "clock=1996-", "clock=19961308T143720Z-", "clock=00010101T000000Z-",
+		"clock=now-", "clock=-", "x=-19961108T143720Z", "clock=1996-", "clock=19961308T143720Z-", "clock=00010101T000000Z-",
 		"smpte=1:2-", "smpte=-", "smpte=1:2:x-", "smpte=1:2:3:4:5-", "smpte=1:2:3:4.5.6-", "smpte=1:2:3:44444444444444444-",
 		"frames=1-2", "=0-", "npt=0-;time=x", "npt=0-;time",
 	} {
