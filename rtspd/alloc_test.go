@@ -14,16 +14,23 @@ func TestPublishAllocatesNothing(t *testing.T) {
 	}{
 		{"nobody", 0, 0, nil}, {"by UDP", 3, 0, nil}, {"interleaved", 0, 3, nil}, {"both", 2, 2, nil},
 		{"by UDP, with feedback", 2, 1, (*client).setupAVPF}, {"by multicast", 1, 1, (*client).setupMulticast},
+		{"by TCP of its own", 1, 1, (*client).setupLanes},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t, multicast())
 			for range c.udp {
 				l.dial().setupUDP().play()
 			}
-			if c.other != nil {
-				c.other(l.dial()).play()
-			}
 			var outboxes []*outbox
+			if c.other != nil {
+				client := c.other(l.dial())
+				client.play()
+				if out := l.srv.session(client.session).viewer.Load().out; out != nil {
+					outboxes = append(outboxes, out)
+					br := client.lanes[0].br
+					go func() { _, _ = io.Copy(io.Discard, br) }()
+				}
+			}
 			for range c.tcp {
 				client := l.dial().setupTCP()
 				client.play()

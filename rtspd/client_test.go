@@ -55,6 +55,7 @@ type client struct {
 	frames  []frame    // interleaved, read and not yet looked at
 	asked   []response // requests of the server, likewise
 	udp     [2]*net.UDPConn
+	lanes   [2]*clientLane // connections for packets; nil: none
 	media   receiver
 	srtp    *psrtp.Context // of what comes; nil: it is not protected
 	reports [][]byte       // RTCP received
@@ -81,6 +82,7 @@ func (c *client) close() {
 			_ = u.Close()
 		}
 	}
+	c.closeLanes()
 }
 
 // write sends bytes.
@@ -356,6 +358,9 @@ func (c *client) takeFrames() {
 // datagram reads from the socket of RTP (0) or RTCP (1).
 func (c *client) datagram(which int) []byte {
 	c.t.Helper()
+	if c.lanes[0] != nil {
+		return c.lanePacket(which)
+	}
 	buf := make([]byte, 1<<16)
 	_ = c.udp[which].SetReadDeadline(time.Now().Add(patience))
 	n, err := c.udp[which].Read(buf)
@@ -393,6 +398,10 @@ func (c *client) sendReport(packet []byte) {
 	c.t.Helper()
 	if c.tcp {
 		c.write(append([]byte{'$', 1, byte(len(packet) >> 8), byte(len(packet))}, packet...))
+		return
+	}
+	if c.lanes[0] != nil {
+		c.sendLane(packet)
 		return
 	}
 	_, ports, _ := strings.Cut(c.setUp.header["transport"], "server_port=")

@@ -150,6 +150,18 @@ func (l *lab) writeSlowly() (cutOff bool) {
 // A thousand sessions that are set up and never played cost a viewer nothing,
 // and their number is bounded.
 func TestHalfOpenSetupsHarmNobody(t *testing.T) {
+	t.Run("UDP", func(t *testing.T) {
+		harmlessSetups(t, func(port int) string {
+			return fmt.Sprintf("1.0\r\nTransport: RTP/AVP;unicast;client_port=%d-%d", port, port+1)
+		})
+	})
+	t.Run("TCP of its own", func(t *testing.T) { // to which nobody connects
+		harmlessSetups(t, func(int) string { return "2.0\r\nTransport: " + ownTCP })
+	})
+}
+
+// harmlessSetups is a flood of what ask asks for, from its version on.
+func harmlessSetups(t *testing.T, ask func(port int) string) {
 	l := newLab(t)
 	most := l.srv.cfg.Limits.SessionsPerAddress
 	var made, refused atomic.Int32
@@ -158,7 +170,7 @@ func TestHalfOpenSetupsHarmNobody(t *testing.T) {
 		for worker := range 8 {
 			all.Go(func() {
 				for i := worker; i < floodSize; i += 8 {
-					switch l.setupAndLeave(40000 + 2*i) {
+					switch l.setupAndLeave(ask(40000 + 2*i)) {
 					case 200:
 						made.Add(1)
 					case 503:
@@ -173,7 +185,7 @@ func TestHalfOpenSetupsHarmNobody(t *testing.T) {
 		}
 		l.srv.mu.Lock()
 		for _, ses := range l.srv.sessions {
-			if ses.viewer.Load().rtcpFrom().Port() > 40000 {
+			if v := ses.viewer.Load(); v.lanes != nil || v.rtcpFrom().Port() > 40000 {
 				ses.seen.Store(int64(monotonic() - time.Hour))
 			}
 		}
@@ -185,15 +197,16 @@ func TestHalfOpenSetupsHarmNobody(t *testing.T) {
 	}
 }
 
-// setupAndLeave is SETUP without PLAY, and gives the status.
-func (l *lab) setupAndLeave(port int) int {
+// setupAndLeave is SETUP without PLAY, of a version and with a transport, and
+// gives the status.
+func (l *lab) setupAndLeave(ask string) int {
 	nc, err := net.Dial("tcp", l.addr)
 	if err != nil {
 		return 0
 	}
 	defer nc.Close()
 	_ = nc.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(nc, "SETUP %s/trackID=0 RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP;unicast;client_port=%d-%d\r\n\r\n", l.url, port, port+1)
+	fmt.Fprintf(nc, "SETUP %s/trackID=0 RTSP/%s\r\nCSeq: 1\r\n\r\n", l.url, ask)
 	r, err := readResponse(bufio.NewReader(nc))
 	if err != nil {
 		return 0

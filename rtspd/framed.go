@@ -1,6 +1,7 @@
 package rtspd
 
 import (
+	"encoding/binary"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 type framed struct {
 	data     []byte
 	channel  byte
+	bare     bool          // behind the length alone (RFC 4571 2): for connections of its own
 	epoch    *epoch        // of SRTP; nil: not protected
 	captured time.Duration // when the unit was captured
 	owners   atomic.Int32
@@ -36,7 +38,11 @@ func (f *framed) release() {
 func (f *framed) fill(packets []rtp.Packet) {
 	f.data = f.data[:0]
 	for _, p := range packets {
-		f.data = wire.AppendInterleavedHead(f.data, f.channel, p.Len())
+		if f.bare {
+			f.data = binary.BigEndian.AppendUint16(f.data, uint16(p.Len()))
+		} else {
+			f.data = wire.AppendInterleavedHead(f.data, f.channel, p.Len())
+		}
 		f.data = append(f.data, p.Header...)
 		f.data = append(f.data, p.Payload...)
 	}
@@ -63,7 +69,7 @@ func (p *framedPool) get(channel byte, captured time.Duration) *framed {
 	if f == nil {
 		f = &framed{pool: p}
 	}
-	f.channel, f.captured = channel, captured
+	f.channel, f.bare, f.captured = channel, false, captured
 	f.owners.Store(1)
 	return f
 }

@@ -80,6 +80,10 @@ func (s *script) step(sessions []string) {
 	methods := []string{"PLAY", "PAUSE", "TEARDOWN", "OPTIONS", "DESCRIBE", "GET_PARAMETER", "RECORD"}
 	switch op := s.take() % 16; op {
 	case 0, 1:
+		if n >= 192 {
+			s.request("SETUP", track, session+"Transport: RTP/AVP/TCP;unicast;dest_addr=\":9\"/\":9\";setup="+[]string{"active", "passive"}[n%2]+"\r\n", "")
+			break
+		}
 		s.request("SETUP", track, session+fmt.Sprintf("Transport: RTP/AVP/TCP;interleaved=%d\r\n", s.take()), "")
 	case 2:
 		offer := "client_port=%d-%d"
@@ -117,6 +121,7 @@ func FuzzConnection(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x01\x09\x01\x09\x01\x0a\x01\x0b"))
 	f.Add([]byte("\x00\x02\x01\x09\x01\x07\x05abcde\x01\x01\x0a\x01\x09\x01\x02\x01\x0b"))
 	f.Add([]byte("\xc0\x02\xc0\x0e\xc0\x0f\xc0\x0e\x80\x0c\xc0\x09\xc0\x0e\x81\x00\x02\x81\x05\x0cclock=2026-x\x81\x0e\x81\x0d"))
+	f.Add([]byte("\xc0\x00\xc0\x0e\xc8\x01\xc0\x02\xc0\x00\xc1\x01\xc0\x09\xc0\x0b"))
 	f.Add([]byte("\x00\x03\x10RTP/AVP/TCP;foo\x01\x05\x08npt=now-\x01\x08\x20OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"))
 	f.Add([]byte("\x00\x08\x10\x00\x01\x02\x03$\xff\xff\xff\x00\x06\x05abcde\x02*/\x00\x04\x09bitrate: 2\r"))
 	f.Add([]byte("\x00\x00\x00\x00\x01\x02\x01\x09\x02\x09\x02\x0b\x01\x0b\x01\x0b\x00\x0d\x00\x0e\x00\x0f"))

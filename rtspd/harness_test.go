@@ -218,7 +218,7 @@ func (l *lab) cleanup() {
 			l.t.Errorf("unit %d was released %d times", i, n)
 		}
 	}
-	if n := len(l.srv.sessions) + len(l.srv.byRTCP) + len(l.srv.conns) + len(l.stream.viewers) + len(l.srv.groups.open); n != 0 {
+	if n := len(l.srv.sessions) + len(l.srv.byRTCP) + len(l.srv.conns) + len(l.stream.viewers) + len(l.srv.groups.open) + int(l.srv.lanes.open.Load()); n != 0 {
 		l.t.Errorf("%d sessions, connections or viewers are left", n)
 	}
 	if _, is := l.t.(*testing.B); !is { // benchmarks have goroutines of their own

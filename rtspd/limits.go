@@ -13,7 +13,7 @@ import (
 // Limits bound what others can take of a Server. 0 means the default, which
 // suits a small board.
 type Limits struct {
-	Connections           int           // in all; 128
+	Connections           int           // in all; 128. As many more may be for packets alone
 	ConnectionsPerAddress int           // 32
 	SessionsPerAddress    int           // 32; Directions.Viewers bounds them in all
 	FailedLogins          int           // from one address in a minute, then it is refused for a minute; 10

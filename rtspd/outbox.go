@@ -61,12 +61,11 @@ func (c *chunk) done() {
 	}
 }
 
+// newOutbox makes an outbox of a connection; nil: of one that is still to come.
 func newOutbox(conn net.Conn, stall time.Duration) *outbox {
-	o := &outbox{conn: conn, stall: stall, wake: make(chan struct{}, 1), progress: monotonic()}
-	if sc, ok := conn.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			o.raw = raw
-		}
+	o := &outbox{stall: stall, wake: make(chan struct{}, 1)}
+	if conn != nil {
+		o.attach(conn)
 	}
 	o.attempt = func(fd uintptr) bool {
 		for {
@@ -77,6 +76,18 @@ func newOutbox(conn net.Conn, stall time.Duration) *outbox {
 		}
 	}
 	return o
+}
+
+// attach gives the outbox its connection, before anything is sent.
+func (o *outbox) attach(conn net.Conn) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.conn, o.progress = conn, monotonic()
+	if sc, ok := conn.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			o.raw = raw
+		}
+	}
 }
 
 // send queues other bytes, an answer or RTCP, behind what is waiting.

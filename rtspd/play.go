@@ -17,6 +17,10 @@ func (c *conn) play(r *request, next state) *wire.Response {
 	if refused := refusedPosition(r); refused != nil {
 		return refused
 	}
+	v := ses.viewer.Load()
+	if v.lanes != nil && !v.lanes.await(ses, c.gone) {
+		return plain(wire.DataTransportNotReadyYet, "not all connections for the packets are there")
+	}
 	playing := ses.state == statePlaying
 	ses.state, ses.played = next, r.cseq
 	ses.clock.Store(r.unit() == "clock")
@@ -25,7 +29,6 @@ func (c *conn) play(r *request, next state) *wire.Response {
 	}
 	ses.announce()                  // in front of the first packet
 	answered := make(chan struct{}) // closed by begin
-	v := ses.viewer.Load()
 	ses.stream.join(v, func(seq uint16, rtptime uint32) {
 		c.answer(r, r.started(seq, rtptime))
 		close(answered)

@@ -31,10 +31,17 @@ func (s *Stream) reportTo(v *viewer, now time.Duration, wall time.Time) {
 
 // rtcp sends an RTCP packet to a viewer, and waits for nobody: the lock is held.
 func (s *Stream) rtcp(v *viewer, packet []byte) {
+	if v.mute {
+		return
+	}
 	if v.safe != nil {
 		if packet = v.safe.seal(packet); packet == nil {
 			return
 		}
+	}
+	if v.lanes != nil {
+		v.lanes.control(packet)
+		return
 	}
 	if v.out != nil {
 		v.out.send(wire.Interleaved{Channel: v.rtcpChannel, Payload: packet}.Append(nil))

@@ -59,6 +59,7 @@ type Server struct {
 	closed   bool
 
 	groups groups
+	lanes  laneCount
 	rtspu  *rtspu // nil: there is none
 
 	directions Directions
@@ -137,6 +138,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	s.udp.close()
 	all.Wait()
 	s.groups.readers.Wait()
+	s.lanes.running.Wait()
 	if asked.Err() != nil {
 		return nil
 	}
@@ -280,7 +282,7 @@ func (s *Server) end(ses *session, why string, bye bool) (played bool) {
 	if played = ses.stream.remove(v, bye); played {
 		s.cfg.Log.Info("viewer left", "viewer", ses.from.Addr(), "stream", ses.stream.cfg.Path, "why", why)
 	}
-	s.leaveGroup(v)
+	s.giveBack(v, nil)
 	return played
 }
 

@@ -34,8 +34,8 @@ type session struct {
 // touch notes a sign of life.
 func (s *session) touch() { s.seen.Store(int64(monotonic())) }
 
-// silent is the time since the last sign of life: a request, RTCP, or for an
-// interleaved session that the viewer's side took bytes.
+// silent is the time since the last sign of life: a request, RTCP, or by TCP
+// that the viewer's side took bytes.
 func (s *session) silent(now time.Duration) time.Duration {
 	seen := time.Duration(s.seen.Load())
 	if v := s.viewer.Load(); v != nil && v.out != nil {

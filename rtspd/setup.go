@@ -1,6 +1,7 @@
 package rtspd
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -54,7 +55,7 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 		return plain(wire.BadRequest, err.Error()), nil
 	}
 	i := slices.IndexFunc(offers, func(t wire.Transport) bool {
-		return c.usable(r.stream, t) && !(r.v2 && protects(t.Profile)) // in 2.0 keys come in Transport, RFC 7826 C.1.4.1
+		return c.usable(r, t) && !(r.v2 && protects(t.Profile)) // in 2.0 keys come in Transport, RFC 7826 C.1.4.1
 	})
 	if i < 0 {
 		return c.noTransport(r, offers), nil
@@ -64,7 +65,10 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	if err != nil {
 		return plain(wire.BadRequest, err.Error()), nil
 	}
-	v, err := c.viewerFor(ses, &t)
+	v, err := c.viewerFor(r, ses, &t)
+	if errors.Is(err, errLanes) {
+		return busy(roomAfter, err.Error()), nil
+	}
 	if err != nil {
 		return plain(wire.InternalServerError, err.Error()), nil
 	}
@@ -73,11 +77,11 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	}
 	v.safe = safe
 	t.SSRC = r.stream.source(v)
-	old := ses.viewer.Load()
+	had, has := ses.viewer.Load(), v
 	if displaced, ok = c.srv.bind(ses, v); !ok {
-		old = v
+		had, has = has, had
 	}
-	c.srv.leaveGroup(old)
+	c.srv.giveBack(had, has)
 	switch {
 	case !ok && ses.ended():
 		return plain(wire.SessionNotFound, "the session has just ended"), nil
@@ -89,9 +93,10 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	}
 	c.sessions[ses.id] = ses
 	ses.state = next
+	v.lanes.serve(ses)
 	res = ses.ok()
 	if r.v2 {
-		c.addresses(&t, offers[i].DestAddr != nil)
+		c.addresses(&t, len(offers[i].DestAddr))
 	}
 	res.Header.Set("Transport", t.String())
 	return res, displaced
@@ -99,19 +104,22 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 
 // usable tells whether the server has this transport. Packets for somebody
 // else's address (destination) would make it a tool for floods.
-func (c *conn) usable(s *Stream, t wire.Transport) bool {
-	if !c.profiled(&t) || !watches(t.Mode) {
+func (c *conn) usable(r *request, t wire.Transport) bool {
+	if !c.profiled(&t) || !watches(t.Mode) || (r.v2 && !understood(&t)) {
 		return false
 	}
 	if _, datagrams := c.nc.(*datagramConn); datagrams && (t.Lower != "UDP" || !t.Unicast) {
 		return false // who has no connection is served by UDP unicast only
 	}
 	if t.Multicast && !t.Unicast { // some offer both in one: unicast serves them
-		key, ok := c.multicastTo(s)
-		return ok && t.Lower == "UDP" && key.fits(&t)
+		key, ok := c.multicastTo(r.stream)
+		return ok && t.Lower == "UDP" && !t.RTCPMux && key.fits(&t)
 	}
 	if c.elsewhere(t) {
 		return false
+	}
+	if r.ownTCP(&t) {
+		return c.hasLanes(&t)
 	}
 	return t.Lower == "TCP" || (t.Lower == "UDP" && c.remote.IsValid() && t.ClientPort.OK && t.ClientPort.First > 0 && t.ClientPort.RTCP() < 1<<16)
 }
@@ -124,8 +132,10 @@ func watches(mode string) bool {
 }
 
 // viewerFor makes a viewer, and t the answer. nil: no channels are free.
-func (c *conn) viewerFor(ses *session, t *wire.Transport) (*viewer, error) {
+func (c *conn) viewerFor(r *request, ses *session, t *wire.Transport) (*viewer, error) {
 	switch {
+	case r.ownTCP(t):
+		return c.byLanes(ses, t)
 	case t.Lower == "TCP":
 		return c.interleave(ses, t), nil
 	case t.Multicast && !t.Unicast:
@@ -140,6 +150,7 @@ func (c *conn) unicast(t *wire.Transport) *viewer {
 		return udp.NewDestination(netip.AddrPortFrom(c.remote.Addr(), uint16(port))).From(c.local.Addr())
 	}
 	asked, mux, feedback, port := t.ClientPort, t.RTCPMux, t.Profile == "RTP/AVPF", c.srv.udp.port
+	mute := len(t.DestAddr) == 1 // RFC 7826 C.1.2
 	*t = wire.Transport{
 		Profile: t.Profile, Lower: t.Lower, Unicast: true, ClientPort: asked,
 		ServerPort: wire.PortRange{First: port, Last: port + 1, OK: true},
@@ -149,7 +160,7 @@ func (c *conn) unicast(t *wire.Transport) *viewer {
 		t.RTCPMux, t.ClientPort.Last, t.ServerPort.Last = true, asked.First, port
 		return &viewer{rtpTo: at(asked.First), rtcpTo: at(asked.First), mux: true, feedback: feedback}
 	}
-	return &viewer{rtpTo: at(asked.First), rtcpTo: at(asked.RTCP()), feedback: feedback}
+	return &viewer{rtpTo: at(asked.First), rtcpTo: at(asked.RTCP()), mute: mute, feedback: feedback}
 }
 
 // interleave is a viewer in this connection, on the channels asked for if they

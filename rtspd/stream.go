@@ -233,7 +233,7 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 	}
 	n, octets := len(b.packets), b.octets
 	if v.out != nil {
-		v.out.sendUnit(s.framedFor(v.rtpChannel, b))
+		v.out.sendUnit(s.framedFor(v, b))
 	} else if sent := s.datagrams(v, b); sent < n {
 		s.sent.Refused += uint64(n - sent)
 		n, octets = sent, octets*sent/n
@@ -269,15 +269,17 @@ func (s *Stream) letGo() {
 	s.frames = s.frames[:0]
 }
 
-// framedFor lays the packets out for a channel, once.
-func (s *Stream) framedFor(channel byte, b *burst) *framed {
+// framedFor lays the packets out for a viewer by TCP, once for all that have them
+// in the same channel or in connections of their own.
+func (s *Stream) framedFor(v *viewer, b *burst) *framed {
+	bare := v.lanes != nil
 	for _, f := range s.frames {
-		if f.channel == channel && f.epoch == b.epoch {
+		if f.channel == v.rtpChannel && f.bare == bare && f.epoch == b.epoch {
 			return f
 		}
 	}
-	f := s.pool.get(channel, b.captured)
-	f.epoch = b.epoch
+	f := s.pool.get(v.rtpChannel, b.captured)
+	f.bare, f.epoch = bare, b.epoch
 	f.fill(b.packets)
 	s.sent.Copied += uint64(len(f.data))
 	s.frames = append(s.frames, f)

@@ -66,7 +66,7 @@ func TestAddressesOf2(t *testing.T) {
 		for _, f := range []struct{ offer, dest, src string }{
 			{`dest_addr=":{rtp}"/":{rtcp}"`, `"{host}:{rtp}"/"{host}:{rtcp}"`, `"{host}:{from}"/"{host}:{next}"`},
 			{`dest_addr="{host}:{rtp}"/"{host}:{rtcp}"`, `"{host}:{rtp}"/"{host}:{rtcp}"`, `"{host}:{from}"/"{host}:{next}"`},
-			{`dest_addr=":{rtp}"`, `"{host}:{rtp}"/"{host}:{rtcp}"`, `"{host}:{from}"/"{host}:{next}"`},
+			{`dest_addr=":{rtp}"`, `"{host}:{rtp}"`, `"{host}:{from}"`},
 			{`dest_addr=":{rtp}";RTCP-mux`, `"{host}:{rtp}"`, `"{host}:{from}";RTCP-mux`},
 			{`dest_addr=":{rtp}"/":{rtcp}";RTCP-mux`, `"{host}:{rtp}"`, `"{host}:{from}";RTCP-mux`},
 		} {
@@ -192,7 +192,40 @@ func TestMulticastIn2(t *testing.T) {
 			t.Errorf("%s: %s\nwant %s", test.offer, got, test.want)
 		}
 	}
-	other := fmt.Sprintf(`RTP/AVP;multicast;dest_addr="239.255.7.10:%d"`, group.Port())
+	mux := fmt.Sprintf(`RTP/AVP;multicast;RTCP-mux;%s`, to) // which has to be fulfilled or refused
 	c := l.dial2()
+	c.must(461, "SETUP", c.track(), headers{"Transport", mux}, "")
+	other := fmt.Sprintf(`RTP/AVP;multicast;dest_addr="239.255.7.10:%d"`, group.Port())
 	c.must(461, "SETUP", c.track(), headers{"Transport", other}, "")
+}
+
+// In IPv6 the address of the group says how far packets go.
+func TestMulticastByIPv6In2(t *testing.T) {
+	l := newLabOn(t, "[::1]:0", multicast())
+	group := l.stream.cfg.Multicast.Groups[1]
+	to := fmt.Sprintf(`RTP/AVP;multicast;dest_addr="[%s]:%d"/"[%[1]s]:%[3]d"`, group.Addr(), group.Port(), group.Port()+1)
+	c := l.dial2().setup2(to)
+	if got := c.setUp.header["transport"]; !strings.HasPrefix(got, to+";ssrc=") {
+		t.Errorf("got  %s\nwant %s", got, to)
+	}
+}
+
+// An alternative with a parameter that is not understood is not taken (RFC 7826
+// 18.54), in 2.0; 1.0 passes over the parameter.
+func TestUnknownParametersIn2(t *testing.T) {
+	l := newLab(t, multicast())
+	for _, offer := range []string{
+		"RTP/AVP/TCP;unicast;interleaved=0-1;foo", "RTP/AVP/TCP;unicast;interleaved=0-1;foo=bar", "RTP/AVP;multicast;layers=2",
+		`RTP/AVP;unicast;dest_addr=":5000"/":5001"/":5002"`, "RTP;unicast", "RTP/AVP/X;unicast",
+	} {
+		c := l.dial2()
+		c.must(461, "SETUP", c.track(), headers{"Transport", offer}, "")
+		c.setup2(offer + ",RTP/AVP/TCP;unicast;interleaved=6-7")
+		if got := c.transport(); got.Interleaved.First != 6 {
+			t.Errorf("%s: %s", offer, got)
+		}
+	}
+	l.dial2().setup2("RTP/AVP;multicast;layers=1")
+	l.dial().setup("RTP/AVP/TCP;unicast;interleaved=0-1;foo=bar")
+	l.dial().setup("RTP/AVP;multicast;layers=2")
 }

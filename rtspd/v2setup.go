@@ -14,9 +14,6 @@ func (r *request) offers() ([]wire.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.v2 {
-		offers = slices.DeleteFunc(offers, connects)
-	}
 	for i := range offers {
 		if r.v2 {
 			portsOf(&offers[i])
@@ -27,10 +24,11 @@ func (r *request) offers() ([]wire.Transport, error) {
 	return offers, nil
 }
 
-// connects tells whether RTP would get a TCP connection of its own (RFC 7826
-// C.2.2), which no client is known to ask for; interleaved does the same.
-func connects(t wire.Transport) bool {
-	return t.Lower == "TCP" && !t.Interleaved.OK && (len(t.DestAddr) > 0 || t.Setup != "" || t.Connection != "")
+// understood tells whether nothing is asked for that this server does not know:
+// such an alternative is not to be taken (RFC 7826 18.54).
+func understood(t *wire.Transport) bool {
+	return t.Layers <= 1 && len(t.DestAddr) <= 2 &&
+		!slices.ContainsFunc(t.Other, func(p wire.Param) bool { return !strings.EqualFold(p.Name, "MIKEY") })
 }
 
 // portsOf says by ports and destination what dest_addr says. GStreamer speaks of
@@ -56,24 +54,28 @@ func portsOf(t *wire.Transport) {
 
 // addresses says by addresses what the answer t says by ports. One who asked for
 // ports is answered with ports; who asked for multicast need not have said how
-// it speaks, and gets both.
-func (c *conn) addresses(t *wire.Transport, asked bool) {
+// it speaks, and gets both. asked counts the addresses that it named.
+func (c *conn) addresses(t *wire.Transport, asked int) {
 	switch {
 	case t.Multicast:
 		t.DestAddr = addrs(t.Destination, t.Port, t.RTCPMux)
-	case asked && t.ClientPort.OK:
-		t.DestAddr = addrs(c.remote.Addr().WithZone("").String(), t.ClientPort, t.RTCPMux)
-		t.SrcAddr = addrs(t.Source, t.ServerPort, t.RTCPMux)
+		if strings.Contains(t.Destination, ":") {
+			t.TTL = 0 // in IPv6 the group's address says how far
+		}
+	case asked > 0 && t.ClientPort.OK:
+		one := t.RTCPMux || asked == 1
+		t.DestAddr = addrs(c.remote.Addr().WithZone("").String(), t.ClientPort, one)
+		t.SrcAddr = addrs(t.Source, t.ServerPort, one)
 	}
-	if asked && len(t.DestAddr) > 0 {
+	if asked > 0 && len(t.DestAddr) > 0 {
 		t.ClientPort, t.ServerPort, t.Port, t.Source, t.Destination = wire.PortRange{}, wire.PortRange{}, wire.PortRange{}, "", ""
 	}
 }
 
 // addrs are the addresses of RTP and, if it has one of its own, RTCP.
-func addrs(host string, ports wire.PortRange, mux bool) []wire.Addr {
+func addrs(host string, ports wire.PortRange, one bool) []wire.Addr {
 	a := []wire.Addr{{Host: host, Port: ports.First}}
-	if !mux {
+	if !one {
 		a = append(a, wire.Addr{Host: host, Port: ports.RTCP()})
 	}
 	return a

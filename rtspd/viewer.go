@@ -13,12 +13,15 @@ import (
 type viewer struct {
 	rtpTo, rtcpTo *udp.Destination // by UDP
 	mux           bool             // RTCP goes by RTP's ports
+	mute          bool             // it takes no RTCP
 
 	safe *safety // by SRTP; nil: not
 
 	group *group // by multicast: shared with others
 
-	out                     *outbox // interleaved: of the connection; nil: by UDP
+	lanes *lanes // by TCP connections of its own; nil: not
+
+	out                     *outbox // by TCP: of the connection that RTP goes by; nil: by UDP
 	conn                    *conn   // interleaved, and the connection was made to this server
 	rtpChannel, rtcpChannel byte
 	feedback                bool // RTP/AVPF by UDP: it may ask for packets again

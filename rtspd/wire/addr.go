@@ -53,7 +53,7 @@ func parseAddr(s string) (a Addr, err error) {
 	host, port := s, ""
 	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, ']') {
 		host, port = s[:i], s[i+1:]
-		if a.Port, err = number(port, 65535); err != nil || a.Port == 0 {
+		if a.Port, err = number(port, 65535); port != "" && (err != nil || a.Port == 0) {
 			return Addr{}, fmt.Errorf("%.20q is no port", port)
 		}
 	}

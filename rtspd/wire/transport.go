@@ -44,12 +44,13 @@ type Param struct {
 // A Transport is one alternative of the field Transport (RFC 2326 section
 // 12.39). Absent parameters have the zero value.
 type Transport struct {
-	Profile     string // upper case, without the lower transport: RTP/AVP, RTP/AVPF, RTP/SAVP, RTP/SAVPF or a foreign one
+	Profile     string // upper case, without the lower transport: RTP/AVP, RTP/AVPF, RTP/SAVP, RTP/SAVPF or a foreign one, also of one word
 	Lower       string // UDP (also when the peer gave none) or TCP, or a foreign one, upper case
 	Unicast     bool   // neither Unicast nor Multicast: the peer did not say; RFC 2326 means multicast, clients mean unicast
 	Multicast   bool
 	Append      bool
 	TTL         int // of multicast, 1..255; 0: absent
+	Layers      int // of multicast, to addresses that follow each other; 0: absent, which means one
 	Interleaved PortRange
 	ClientPort  PortRange
 	ServerPort  PortRange
@@ -57,8 +58,8 @@ type Transport struct {
 	Destination string
 	Source      string
 	Mode        string // as sent, without the quotes: PLAY, RECORD; may be a list
-	SSRC        string // hexadecimal
-	DestAddr    []Addr // of RTSP 2.0 (RFC 7826 section 18.54), in the place of ports and Destination
+	SSRC        string // eight hexadecimal digits; in RTSP 2.0 several, with slashes between them
+	DestAddr    []Addr // of RTSP 2.0 (RFC 7826 section 18.54) for RTP by UDP or TCP, in the place of ports and Destination; of others it is in Other
 	SrcAddr     []Addr // likewise, in the place of ports and Source
 	RTCPMux     bool   // of RTSP 2.0: RTCP goes where RTP goes
 	Setup       string // of RTSP 2.0, for TCP of its own: active, passive, actpass
@@ -88,12 +89,12 @@ func (t *Transport) parse(s string) error {
 	if len(parts) == 0 {
 		return errors.New("empty")
 	}
-	spec := strings.Split(strings.ToUpper(parts[0]), "/")
+	spec := strings.SplitN(strings.ToUpper(parts[0]), "/", 3)
 	noWord := func(s string) bool { return !all(s, isToken) }
-	if len(spec) < 2 || len(spec) > 3 || slices.ContainsFunc(spec, noWord) {
+	if slices.ContainsFunc(strings.Split(parts[0], "/"), noWord) {
 		return errors.New("no protocol, profile and lower transport")
 	}
-	t.Profile, t.Lower = spec[0]+"/"+spec[1], "UDP"
+	t.Profile, t.Lower = strings.Join(spec[:min(2, len(spec))], "/"), "UDP"
 	if len(spec) == 3 {
 		t.Lower = spec[2]
 	}
@@ -120,6 +121,8 @@ func (t *Transport) set(name, value string) (err error) {
 		t.Append = true
 	case "ttl":
 		t.TTL, err = number(value, 255)
+	case "layers":
+		t.Layers, err = number(value, 255)
 	case "interleaved":
 		t.Interleaved, err = parsePorts(value, 255)
 	case "client_port":
@@ -147,7 +150,11 @@ func (t *Transport) set(name, value string) (err error) {
 
 // set2 takes a parameter over that RTSP 2.0 added, or a foreign one.
 func (t *Transport) set2(name, value string) (err error) {
-	switch strings.ToLower(name) {
+	name2 := strings.ToLower(name)
+	if !t.hasAddrs() && (name2 == "dest_addr" || name2 == "src_addr") {
+		name2 = "" // an address of whatever form
+	}
+	switch name2 {
 	case "dest_addr":
 		t.DestAddr, err = parseAddrs(value)
 	case "src_addr":
@@ -162,6 +169,11 @@ func (t *Transport) set2(name, value string) (err error) {
 		t.Other = append(t.Other, Param{name, value})
 	}
 	return err
+}
+
+// hasAddrs tells whether addresses are those of hosts and ports (RFC 7826 C.1.2).
+func (t *Transport) hasAddrs() bool {
+	return strings.HasPrefix(t.Profile, "RTP/") && (t.Lower == "UDP" || t.Lower == "TCP")
 }
 
 // parsePorts reads "5000-5001" or "5000".
@@ -211,6 +223,9 @@ func (t Transport) String() string {
 	ports(&b, "interleaved", t.Interleaved)
 	if t.TTL > 0 {
 		param(&b, "ttl", strconv.Itoa(t.TTL))
+	}
+	if t.Layers > 0 {
+		param(&b, "layers", strconv.Itoa(t.Layers))
 	}
 	ports(&b, "port", t.Port)
 	ports(&b, "client_port", t.ClientPort)

@@ -46,6 +46,23 @@ func TestParseTransport(t *testing.T) {
 		{"RTSP 2.0, TCP of its own", `RTP/AVP/TCP;unicast;dest_addr=":9"/":9";setup=passive;connection=new`,
 			[]Transport{{Profile: "RTP/AVP", Lower: "TCP", Unicast: true, DestAddr: []Addr{{Port: 9}, {Port: 9}},
 				Setup: "passive", Connection: "new"}}},
+		{"RTSP 2.0, in any order", `RTP/AVP/TCP ; connection = existing;RTCP-mux; src_addr = "192.0.2.1:53478" / "192.0.2.1:54091";setup=actpass;dest_addr=":9";unicast`,
+			[]Transport{{Profile: "RTP/AVP", Lower: "TCP", Unicast: true, DestAddr: []Addr{{Port: 9}}, SrcAddr: []Addr{{"192.0.2.1", 53478}, {"192.0.2.1", 54091}},
+				RTCPMux: true, Setup: "actpass", Connection: "existing"}}},
+		{"several sources", "RTP/AVP;unicast;ssrc=0A0B0C0D/1A1B1C1D",
+			[]Transport{{Profile: "RTP/AVP", Lower: "UDP", Unicast: true, SSRC: "0A0B0C0D/1A1B1C1D"}}},
+		{"RTSP 2.0, multicast", `RTP/AVP;multicast;layers=2;ttl=16;dest_addr="239.1.2.3:5000"/"239.1.2.3:5001"`,
+			[]Transport{{Profile: "RTP/AVP", Lower: "UDP", Multicast: true, Layers: 2, TTL: 16,
+				DestAddr: []Addr{{"239.1.2.3", 5000}, {"239.1.2.3", 5001}}}}},
+		{"foreign parameters", `RTP/AVP;unicast;x="a;b,c";y`,
+			[]Transport{{Profile: "RTP/AVP", Lower: "UDP", Unicast: true, Other: []Param{{"x", `"a;b,c"`}, {"y", ""}}}}},
+		{"foreign addresses", `RTP/AVP/D-ICE;dest_addr="any words",x/y;src_addr=1:2:3`,
+			[]Transport{
+				{Profile: "RTP/AVP", Lower: "D-ICE", Other: []Param{{"dest_addr", `"any words"`}}},
+				{Profile: "X/Y", Lower: "UDP", Other: []Param{{"src_addr", "1:2:3"}}},
+			}},
+		{"protocols of one word and of many", "RTP,foo;unicast,a/b/c/d",
+			[]Transport{{Profile: "RTP", Lower: "UDP"}, {Profile: "FOO", Lower: "UDP", Unicast: true}, {Profile: "A/B", Lower: "C/D"}}},
 		{"a foreign protocol", "x-real-rdt/tcp;client_port=6970,RAW/RAW/UDP",
 			[]Transport{
 				{Profile: "X-REAL-RDT/TCP", Lower: "UDP", ClientPort: pair(6970, 6970)},
@@ -71,12 +88,12 @@ func TestParseTransport(t *testing.T) {
 
 func TestParseTransportRefuses(t *testing.T) {
 	for _, in := range []string{
-		"", ",", ";", "RTP", "RTP/", "/", "RTP/AVP/UDP/x", "RTP /AVP", "unicast",
+		"", ",", ";", "RTP/", "/", "RTP/AVP/", "a/b/c/", "a//b", "RTP /AVP", "RTP/ AVP", "un icast",
 		"RTP/AVP;client_port=x", "RTP/AVP;client_port=", "RTP/AVP;client_port=1-", "RTP/AVP;client_port=-1",
 		"RTP/AVP;client_port=2-1", "RTP/AVP;client_port=65535-65536", "RTP/AVP;client_port=99999999999",
-		"RTP/AVP;interleaved=255-256", "RTP/AVP;server_port=1-2-3", "RTP/AVP;port=+1", "RTP/AVP;ttl=256", "RTP/AVP;ttl",
+		"RTP/AVP;interleaved=255-256", "RTP/AVP;server_port=1-2-3", "RTP/AVP;port=+1", "RTP/AVP;ttl=256", "RTP/AVP;ttl", "RTP/AVP;layers", "RTP/AVP;layers=-1",
 		"RTP/AVP,RTP/AVP;ttl=x", "RTP/AVP;=x", "RTP/AVP;a b=x", "RTP/AVP;source=\x00",
-		"RTP/AVP;dest_addr", `RTP/AVP;dest_addr=""`, `RTP/AVP;dest_addr=":0"`, `RTP/AVP;src_addr="::1:5"`,
+		"RTP/AVP;dest_addr", `RTP/AVP;dest_addr=""`, `RTP/AVP;dest_addr=":0"`, `RTP/AVP;src_addr="::1:5"`, `RTP/AVP/TCP;dest_addr="any words"`,
 		strings.Repeat("RTP/AVP,", maxTransports+1),
 	} {
 		if got, err := ParseTransport(in); err == nil {
@@ -126,7 +143,7 @@ func TestPortRange(t *testing.T) {
 func FuzzParseTransport(f *testing.F) {
 	for _, seed := range []string{
 		"RTP/AVP/UDP;unicast;client_port=24508-24509", "RTP/AVP/TCP;interleaved=0-1,RTP/AVP;multicast;ttl=1;append",
-		`RTP/AVP;mode="PLAY,RECORD";ssrc=1`, `RTP/AVP;dest_addr=":1"/":2";RTCP-mux`, `RTP/AVP/TCP;src_addr="[::1]:9";setup=active;connection=new`, `a/b/c;"="`, `a/b;x="`, `a/b;source=" "`,
+		`RTP/AVP;mode="PLAY,RECORD";ssrc=1`, `RTP/AVP;dest_addr=":1"/":2";RTCP-mux`, `RTP/AVP/TCP;src_addr="[::1]:9";setup=active;connection=new`, `RTP/AVP/TCP;unicast;dest_addr=":9"/":9";setup=active;connection=existing`, `RTP/AVP/X;dest_addr="x y";layers=1,foo;ssrc=1/2`, `a/b/c;"="`, `a/b;x="`, `a/b;source=" "`,
 	} {
 		f.Add(seed)
 	}
