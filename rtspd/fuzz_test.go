@@ -129,6 +129,7 @@ func FuzzConnection(f *testing.F) {
 	l := newLab(f, func(c *Config, _ *StreamConfig) {
 		c.RequestTimeout, c.StallTimeout = 200*time.Millisecond, patience
 	})
+	l.srv.lanes.wait = time.Millisecond // nobody connects
 	sink := l.dial()
 	port := sink.openUDP("127.0.0.1")
 	f.Cleanup(publishing(l))

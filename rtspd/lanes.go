@@ -21,6 +21,7 @@ var errLanes = errors.New("there are too many connections for packets")
 
 // laneCount is what a server has of lanes.
 type laneCount struct {
+	wait    time.Duration // laneWait, or less in tests
 	open    atomic.Int32
 	running sync.WaitGroup
 }
@@ -124,7 +125,7 @@ func (l *lanes) serve(ses *session) {
 
 // await tells whether all connections are there, or come now.
 func (l *lanes) await(ses *session, gone <-chan struct{}) bool {
-	limit := time.NewTimer(laneWait)
+	limit := time.NewTimer(l.srv.lanes.wait)
 	defer limit.Stop()
 	for _, lane := range l.each {
 		select {

@@ -85,6 +85,7 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 		sessions: map[string]*session{}, byRTCP: map[netip.AddrPort]*session{}, conns: map[*conn]struct{}{}, directions: cfg.Directions,
 		logins: logins{limit: cfg.Limits.FailedLogins, step: failureStep, from: map[netip.Addr]failures{}},
 	}
+	s.lanes.wait = laneWait
 	s.verifier, s.roles = newVerifier(&cfg)
 	if cfg.Datagrams != nil {
 		s.rtspu = newRTSPU(s, cfg.Datagrams)

@@ -170,11 +170,15 @@ func (c *conn) interleave(ses *session, t *wire.Transport) *viewer {
 	if !ok {
 		return nil
 	}
-	*t = wire.Transport{
-		Profile: t.Profile, Lower: t.Lower, Unicast: true,
-		Interleaved: wire.PortRange{First: first, Last: first + 1, OK: true},
+	last := first + 1
+	if t.RTCPMux {
+		last = first
 	}
-	return &viewer{conn: c, out: c.out, rtpChannel: byte(first), rtcpChannel: byte(first + 1)}
+	*t = wire.Transport{
+		Profile: t.Profile, Lower: t.Lower, Unicast: true, RTCPMux: t.RTCPMux,
+		Interleaved: wire.PortRange{First: first, Last: last, OK: true},
+	}
+	return &viewer{conn: c, out: c.out, rtpChannel: byte(first), rtcpChannel: byte(last)}
 }
 
 // channels finds two that no other session of this connection uses, the first

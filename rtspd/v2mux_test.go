@@ -151,6 +151,39 @@ func TestMux(t *testing.T) {
 	}
 }
 
+// RTP and RTCP share one channel of the connection, both ways.
+func TestMuxInterleaved(t *testing.T) {
+	l := newLab(t)
+	c := l.dial2().setup2("RTP/AVP/TCP;unicast;interleaved=4;RTCP-mux")
+	if got := c.transport(); !got.RTCPMux || got.Interleaved != (wire.PortRange{First: 4, Last: 4, OK: true}) {
+		t.Errorf("%s", got)
+	}
+	c.tcp = true
+	c.play2()
+	for reports := 0; reports == 0 || len(c.media.units) == 0; {
+		for len(c.frames) == 0 {
+			_, f, err := c.read()
+			if err != nil || f == nil {
+				t.Fatalf("no frame: %v", err)
+			}
+			c.frames = append(c.frames, *f)
+		}
+		f := c.frames[0]
+		c.frames = c.frames[1:]
+		switch {
+		case f.channel != 4:
+			t.Errorf("channel %d", f.channel)
+		case f.data[1] == 200:
+			reports++
+		default:
+			c.media.push(t, f.data)
+		}
+	}
+	report := c.receiverReport(7, uint32(c.media.next)-1, 90)
+	c.write(append([]byte{'$', 4, byte(len(report) >> 8), byte(len(report))}, report...))
+	await(t, "the report counts", func() bool { return l.stream.Stats().Lost == 7 })
+}
+
 // RTCP alone keeps a session alive, also by the port of RTP.
 func TestMuxedReportsKeepAlive(t *testing.T) {
 	l := newLab(t)
