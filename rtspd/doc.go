@@ -1,5 +1,5 @@
 // Package rtspd serves live H.264 to RTSP viewers (RFC 2326), over UDP and
-// interleaved in the RTSP connection.
+// interleaved in the RTSP connection or, in RTSP 2.0, in TCP connections of its own.
 //
 // The journey of a request:
 //
