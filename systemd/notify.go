@@ -5,7 +5,6 @@ import (
 	"net"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -27,12 +26,6 @@ func (n Notifier) Ready() error { return n.send("READY=1") }
 // Stopping says that the service is going down because it was asked to:
 // STOPPING=1.
 func (n Notifier) Stopping() error { return n.send("STOPPING=1") }
-
-// Status is one line for people, shown by systemctl status. Line ends in it
-// become spaces.
-func (n Notifier) Status(text string) error {
-	return n.send("STATUS=" + strings.NewReplacer("\r", " ", "\n", " ").Replace(text))
-}
 
 // Watchdog says that the service is well: WATCHDOG=1. See WatchdogInterval.
 func (n Notifier) Watchdog() error { return n.send("WATCHDOG=1") }

@@ -48,8 +48,6 @@ func TestNotifierSends(t *testing.T) {
 		{"ready", Notifier.Ready, "READY=1"},
 		{"stopping", Notifier.Stopping, "STOPPING=1"},
 		{"watchdog", Notifier.Watchdog, "WATCHDOG=1"},
-		{"status", func(n Notifier) error { return n.Status("25 frames/s") }, "STATUS=25 frames/s"},
-		{"status in lines", func(n Notifier) error { return n.Status("a\nREADY=1\r\nb") }, "STATUS=a READY=1  b"},
 	}
 	sockets := map[string]string{
 		"path":     filepath.Join(t.TempDir(), "notify"),
@@ -93,7 +91,7 @@ func TestNotifierFromManyGoroutines(t *testing.T) {
 
 func TestNotifierWithoutManager(t *testing.T) {
 	for name, n := range map[string]Notifier{"zero": {}, "no variable": NewNotifier(env(nil))} {
-		for _, err := range []error{n.Ready(), n.Stopping(), n.Status("x"), n.Watchdog()} {
+		for _, err := range []error{n.Ready(), n.Stopping(), n.Watchdog()} {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -4,7 +4,7 @@
 // The journey of an access unit:
 //
 //  1. Split cuts an Annex B byte stream into NAL units (nal.go).
-//  2. Type tells what each of them is, FirstMB where a slice begins (nal.go).
+//  2. Type tells what each of them is (nal.go).
 //  3. Unescape and a bit reader bring out its syntax elements (bits.go).
 //  4. ParseSPS says size, profile, level and frame rate (sps.go, vui.go).
 //

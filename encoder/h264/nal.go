@@ -65,17 +65,3 @@ func trimZeros(nal []byte) []byte {
 	}
 	return nal
 }
-
-// FirstMB is first_mb_in_slice (7.3.3) of a slice: 0 begins a new picture.
-// False: this NAL unit is no slice, or is cut off. It allocates nothing.
-func FirstMB(nal []byte) (int, bool) {
-	if t := TypeOf(nal); !t.Slice() || t == TypePartA+1 || t == TypePartA+2 {
-		return 0, false
-	}
-	// The longest allowed value, below 2^18, fits into the first 8 bytes
-	// with its emulation prevention.
-	var head [8]byte
-	r := bits{b: Unescape(head[:0], nal[1:min(len(nal), 1+len(head))])}
-	mb := r.ue()
-	return int(mb), !r.short
-}

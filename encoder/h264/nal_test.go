@@ -73,10 +73,6 @@ func TestSplitAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { dst = Split(dst[:0], stream) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-	slice := dst[2]
-	if n := testing.AllocsPerRun(100, func() { FirstMB(slice) }); n != 0 {
-		t.Errorf("FirstMB: %v allocations", n)
-	}
 }
 
 func TestTypes(t *testing.T) {
@@ -99,24 +95,6 @@ func TestTypes(t *testing.T) {
 	for _, c := range cases {
 		if got := TypeOf(c.nal); got != c.typ || got.Slice() != c.slice {
 			t.Errorf("%x: type %d, slice %v", c.nal, got, got.Slice())
-		}
-	}
-}
-
-func TestFirstMB(t *testing.T) {
-	for _, mb := range []uint32{0, 1, 119, 254, 3600, 8159, 139263} {
-		w := &bitWriter{}
-		w.ue(mb)
-		w.ue(7)
-		w.u(1, 1)
-		nal := append([]byte{0x65}, escape(w.b)...)
-		if got, ok := FirstMB(nal); !ok || got != int(mb) {
-			t.Errorf("first_mb_in_slice %d: got %d, %v", mb, got, ok)
-		}
-	}
-	for _, nal := range [][]byte{nil, {0x67, 0x80}, {0x65}, {0x41, 0}, {0x43, 0x80}, {0x44, 0x80}} {
-		if mb, ok := FirstMB(nal); ok {
-			t.Errorf("%x: first macroblock %d", nal, mb)
 		}
 	}
 }

@@ -19,11 +19,6 @@ type SPS struct {
 	RateDen     int   // 0 unknown
 }
 
-// ProfileLevelID is profile-level-id of RFC 6184, section 8.1: "42c01f".
-func (s SPS) ProfileLevelID() string {
-	return fmt.Sprintf("%02x%02x%02x", s.Profile, s.Constraints, s.Level)
-}
-
 // maxMBs is the longest side of a picture in macroblocks at the highest level,
 // 6.2: the root of 8 times MaxFS (A.3.1 g, table A-1).
 const maxMBs = 1055

@@ -202,7 +202,7 @@ func summary(t *testing.T, m Message) string {
 	}
 	add("Transport", func(v string) (string, error) {
 		list, err := ParseTransport(v)
-		return FormatTransport(list), err
+		return written(list), err
 	})
 	add("Session", func(v string) (string, error) {
 		id, _, err := ParseSession(v)

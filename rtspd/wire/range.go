@@ -91,3 +91,13 @@ func (r Range) String() string {
 	}
 	return s
 }
+
+// FormatRanges writes the value of the field Media-Range (RFC 7826 section
+// 18.30): one range or more, of one unit or several.
+func FormatRanges(ranges []Range) string {
+	parts := make([]string, len(ranges))
+	for i, r := range ranges {
+		parts[i] = r.String()
+	}
+	return strings.Join(parts, ", ")
+}

@@ -246,15 +246,6 @@ func (t Transport) String() string {
 	return b.String()
 }
 
-// FormatTransport writes the value of the field Transport.
-func FormatTransport(transports []Transport) string {
-	parts := make([]string, len(transports))
-	for i, t := range transports {
-		parts[i] = t.String()
-	}
-	return strings.Join(parts, ",")
-}
-
 func flag(b *strings.Builder, name string, set bool) {
 	if set {
 		b.WriteString(";" + name)

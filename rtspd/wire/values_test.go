@@ -81,6 +81,21 @@ func TestRange(t *testing.T) {
 	}
 }
 
+func TestFormatRanges(t *testing.T) {
+	const want = "npt=1256-, clock=20261122T194403.25Z-"
+	var ranges []Range
+	for _, one := range List(want) {
+		r, err := ParseRange(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ranges = append(ranges, r)
+	}
+	if got := FormatRanges(ranges); got != want {
+		t.Errorf("wrote %q", got)
+	}
+}
+
 func TestRangeRefuses(t *testing.T) {
 	for _, in := range []string{
 		"", ";", "npt", "npt=", "npt=-", "npt=0", "npt=x-", "npt=-1-", "npt=+1-", "npt=0-x", "npt=now-now", "npt=1:2-",
