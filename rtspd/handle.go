@@ -278,7 +278,9 @@ func (c *conn) setParameter(r *request) *wire.Response {
 	if len(changes) > 0 {
 		ctx, cancel := context.WithTimeout(c.srv.running, setLimit)
 		defer cancel()
-		if err := r.stream.cfg.Parameters.Set(ctx, changes); err != nil {
+		end := c.patience(r)
+		err := r.stream.cfg.Parameters.Set(ctx, changes)
+		if end(); err != nil {
 			c.srv.cfg.Log.Info("parameters refused", "viewer", c.remote, "error", err)
 			return parameterError(err)
 		}

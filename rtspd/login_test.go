@@ -192,6 +192,23 @@ func TestNobodyLearnsAnything(t *testing.T) {
 	}
 }
 
+// A tunnel through HTTP is no way round either.
+func TestNobodyLearnsAnythingThroughHTTP(t *testing.T) {
+	l := newLoginLab(t)
+	l.publish(true, 100)
+	owner := l.viewer().setupUDP()
+	c := l.tunnel("3c2f9e0a7b51d84c", 0)
+	for _, url := range []string{l.url, "rtsp://" + l.addr + "/nowhere"} {
+		c.must(401, "DESCRIBE", url, nil, "")
+		c.must(401, "SETUP", url+"/trackID=0", headers{"Transport", interleavedOffer}, "")
+		c.must(401, "TEARDOWN", url, headers{"Session", owner.session}, "")
+	}
+	c.as("viewer", "look-7531").must(200, "DESCRIBE", l.url, nil, "")
+	if len(l.sessions()) != 1 {
+		t.Errorf("sessions %v", l.sessions())
+	}
+}
+
 // OPTIONS is for everyone, but says the same of every URL, and is no way round.
 func TestOptionsForEveryone(t *testing.T) {
 	l := newLoginLab(t)
@@ -449,12 +466,18 @@ func TestNoPasswordIsLogged(t *testing.T) {
 		c.response()
 		c.close()
 	}
+	for _, to := range []string{"rtsp://look-7531:change-8642@other/main", "rtsp://look:7531@:x"} {
+		l.srv.Direct(Directions{DrainTo: to})
+	}
 	l.stop()
 	got := logs.b.String()
 	for _, secret := range []string{"look", "7531", "change-", "8642"} {
 		if strings.Contains(got, secret) {
 			t.Errorf("%q is in the log:\n%s", secret, got)
 		}
+	}
+	if !strings.Contains(got, "rtsp://other/main") {
+		t.Errorf("where viewers are sent is not in the log:\n%s", got)
 	}
 	if !strings.Contains(got, "wrong password") {
 		t.Errorf("the wrong password is not in the log:\n%s", got)

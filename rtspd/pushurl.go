@@ -24,6 +24,8 @@ func (c PushConfig) Validate() error {
 	switch {
 	case err != nil:
 		return err
+	case strings.Contains(to.url.String(), "@"): // "u:12/3@host" names the host u, and port 12
+		return errors.New("url has a @ behind the host (in a password / is written as %2F, in a path @ as %40)" + rightURL)
 	case c.Transport != "" && c.Transport != "tcp" && c.Transport != "udp":
 		return errors.New("transport " + strconv.Quote(c.Transport) + " is not known; right would be tcp or udp")
 	case c.Transport == "udp" && to.secure():

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -34,11 +35,21 @@ func (s *Server) Direct(d Directions) {
 	s.draining = fresh || (s.draining && d.DrainTo != "")
 	s.mu.Unlock()
 	if fresh {
-		s.cfg.Log.Info("viewers are sent elsewhere", "to", d.DrainTo)
+		s.cfg.Log.Info("viewers are sent elsewhere", "to", withoutUser(d.DrainTo))
 		s.drain(d.DrainTo, "the camera sends its viewers elsewhere")
 		return
 	}
 	s.relieve(d)
+}
+
+// withoutUser is a URL as a log may have it.
+func withoutUser(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return "a URL that cannot be read"
+	}
+	u.User = nil
+	return u.String()
 }
 
 // relieve sends clients that take requests elsewhere, as many as are there beyond

@@ -24,6 +24,7 @@ type Config struct {
 	RequestTimeout time.Duration // until a request is complete; 10 s when 0
 	StallTimeout   time.Duration // of a connection that takes no byte; 10 s when 0
 	DrainTime      time.Duration // to follow a REDIRECT before the BYE; 1 s when 0
+	PatienceTime   time.Duration // until a client of RTSP 2.0 is told that its answer takes long, and again; 5 s when 0
 	Directions     Directions    // to begin with; Direct changes them
 	Users          []User        // who may log in; nil: everyone is an admin, without
 	Realm          string        // what the passwords are for: the camera's name; Name when empty
@@ -73,6 +74,7 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 	cfg.RequestTimeout = cmp.Or(cfg.RequestTimeout, 10*time.Second)
 	cfg.StallTimeout = cmp.Or(cfg.StallTimeout, 10*time.Second)
 	cfg.DrainTime = cmp.Or(cfg.DrainTime, time.Second)
+	cfg.PatienceTime = cmp.Or(cfg.PatienceTime, 5*time.Second)
 	cfg.Realm = cmp.Or(cfg.Realm, cfg.Name)
 	cfg.NonceLifetime = cmp.Or(cfg.NonceLifetime, 5*time.Minute)
 	cfg.Limits = cfg.Limits.withDefaults()

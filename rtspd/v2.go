@@ -3,6 +3,8 @@ package rtspd
 import (
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"lenslet/rtspd/wire"
 )
@@ -139,4 +141,27 @@ func (c *conn) pipeline(r *request, ses *session) {
 		}
 	}
 	c.pipelines[id] = ses
+}
+
+// patience asks a client of 2.0 for it, again and again, until end is called (RFC
+// 7826 10.4): those of 1.0 may take a 100 for the answer.
+func (c *conn) patience(r *request) (end func()) {
+	if !r.v2 {
+		return func() {}
+	}
+	done := make(chan struct{}) // closed by end
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		t := time.NewTicker(c.srv.cfg.PatienceTime)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				c.respond(r.cseq, &wire.Response{Version: wire.Version20, Status: wire.Continue})
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() { close(done); asking.Wait() }
 }

@@ -429,3 +429,30 @@ func TestPipelineIsItsUsers(t *testing.T) {
 		t.Errorf("Session: %s", r.header["session"])
 	}
 }
+
+// A client of 2.0 whose answer takes long is asked for patience, one of 1.0 not.
+func TestPatience(t *testing.T) {
+	l := newLab(t, func(c *Config, _ *StreamConfig) { c.PatienceTime = 20 * time.Millisecond })
+	h := headers{"Content-Type", parametersType}
+	one, two := l.dial(), l.dial2()
+	for _, c := range []*client{one, two} {
+		c.write(c.request("SET_PARAMETER", l.url, h, "slow: 1\r\n"))
+		<-l.parameters.entered
+	}
+	for range 3 {
+		if r := two.response(); r.status != 100 || r.version != "2.0" || r.cseq != "1" {
+			t.Fatalf("%+v", r)
+		}
+	}
+	l.stop()
+	if r := one.response(); r.status != 500 {
+		t.Errorf("1.0: %d", r.status)
+	}
+	r := two.response()
+	for r.status == 100 {
+		r = two.response()
+	}
+	if r.status != 500 {
+		t.Errorf("2.0: %d", r.status)
+	}
+}

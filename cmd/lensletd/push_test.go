@@ -18,13 +18,14 @@ func TestPushMistakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{
-		"url = \"http://u:secret@server/cam\"":                                 ":3: push.url is neither rtsp nor rtsps",
-		"transport = \"tcp\"":                                                  ":1: push.url is neither rtsp nor rtsps", // the table's line is not a key's
-		"transport = \"sctp\"\nurl = \"rtsp://u:secret@server/cam\"":           ":3: push.transport \"sctp\" is not known",
-		"url = \"rtsps://server/cam\"\ntransport = \"udp\"":                    ":4: push.transport udp would send the pictures of an rtsps URL unprotected",
-		"url = \"rtsp://u:secr et@server/cam\"":                                ":3: push.url cannot be read",
-		"url = 5":                                                              ":3: ",
-		"uri = \"rtsp://u:secret@server/cam\"":                                 ":3: there is no setting \"push.uri\"",
+		"url = \"http://u:secret@server/cam\"":                       ":3: push.url is neither rtsp nor rtsps",
+		"transport = \"tcp\"":                                        ":1: push.url is neither rtsp nor rtsps", // the table's line is not a key's
+		"transport = \"sctp\"\nurl = \"rtsp://u:secret@server/cam\"": ":3: push.transport \"sctp\" is not known",
+		"url = \"rtsps://server/cam\"\ntransport = \"udp\"":          ":4: push.transport udp would send the pictures of an rtsps URL unprotected",
+		"url = \"rtsp://u:secr et@server/cam\"":                      ":3: push.url cannot be read",
+		"url = \"rtsp://u:12/secret@server/cam\"":                    ":3: push.url has a @ behind the host",
+		"url = 5":                              ":3: ",
+		"uri = \"rtsp://u:secret@server/cam\"": ":3: there is no setting \"push.uri\"",
 		"url = \"rtsps://server/cam\"\nca = \"/nowhere\"":                      ":4: push.ca /nowhere: no such file",
 		fmt.Sprintf("url = \"rtsps://u:secret@server/cam\"\nca = %q\n", empty): ":4: push.ca " + empty + " has no certificate",
 	} {

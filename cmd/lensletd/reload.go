@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"lenslet/rtspd"
@@ -24,7 +25,7 @@ func (c *config) validateDirections() error {
 		switch {
 		case err != nil || u.Host == "" || (u.Scheme != "rtsp" && u.Scheme != "rtsps"):
 			return usagef("%s is not a URL that viewers can open; right would be rtsp://HOST/PATH", s.name)
-		case u.User != nil: // every viewer would be told
+		case strings.Contains(s.url, "@"): // every viewer would be told
 			return usagef("%s has a password in it, which every viewer would read; right would be rtsp://HOST/PATH", s.name)
 		}
 	}

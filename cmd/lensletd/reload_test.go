@@ -173,11 +173,14 @@ func TestReload(t *testing.T) {
 	}
 	probe(t, s.url, "tcp", 640, 360, "30/1") // FFmpeg follows
 	playGStreamer(t, s.url)                  // and so does GStreamer
-	for _, bad := range []string{"redirect_to = \"nowhere\"\n", "redirect_to = \n", "sauce = 5\n", "[limits]\nviewers = -1\n"} {
+	for _, bad := range []string{"redirect_to = \"nowhere\"\n", "redirect_to = \n", "drain_to = \"rtsp://u:secret@other/main\"\n", "redirect_to = \"rtsp://u:12/secret@other/main\"\n", "sauce = 5\n", "[limits]\nviewers = -1\n"} {
 		lines := strings.Count(s.logs.String(), "\n")
 		s.reload(bad, "configuration not reloaded")
 		if n := strings.Count(s.logs.String(), "\n") - lines; n != 1 {
 			t.Errorf("%q is told in %d lines", bad, n)
+		}
+		if strings.Contains(s.logs.String(), "secret") {
+			t.Errorf("%q: the password is in the log", bad)
 		}
 		if res := s.describe(); res.Status != wire.MovedTemporarily || res.Header.Get("Location") != other {
 			t.Errorf("after %q: %d, Location %q", bad, res.Status, res.Header.Get("Location"))

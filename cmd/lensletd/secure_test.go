@@ -65,6 +65,7 @@ func TestGStreamerOverTLS(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			url, _ := startSecure(t)
 			gstPlays(t, "location="+url, "tls-validation-flags=0", "protocols="+transport+"+tls")
+			gstPlays(t, "location="+url, "tls-validation-flags=0", "protocols="+transport+"+tls", "default-rtsp-version=2-0")
 		})
 	}
 }
