@@ -1,6 +1,7 @@
 package rtspd
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,19 +100,27 @@ func TestQueuedPlays(t *testing.T) {
 
 // Public lists the methods that can be used, and no other.
 func TestPublicIsTrue(t *testing.T) {
-	l := newLab(t)
-	l.publish(true, 100)
-	for _, target := range []string{l.url, l.url + "/trackID=0"} {
-		listed := wire.List(l.dial().must(200, "OPTIONS", target, nil, "").header["public"])
-		if len(listed) < 8 {
-			t.Errorf("%s: %v", target, listed)
-		}
-		for _, method := range append(listed, "ANNOUNCE", "RECORD", "REDIRECT", "DANCE") {
-			c := l.dial().setupUDP()
-			r := c.do(method, target, headers{"Transport", "RTP/AVP/TCP;interleaved=0-1"}, "")
-			refused := r.status == 405 || r.status == 501
-			if in := strings.Contains(strings.Join(listed, " "), method); in == refused {
-				t.Errorf("%s %s: %d, and Public says %v", method, target, r.status, listed)
+	l := newLab(t, func(c *Config, _ *StreamConfig) { c.Limits.SessionsPerAddress = 1000 })
+	t.Cleanup(publishing(l))
+	for _, target := range []string{l.url, l.url + "/trackID=0", "rtsp://" + l.addr} {
+		for _, version := range []string{"1.0", "2.0"} {
+			dial := func() *client {
+				c := l.dial()
+				c.version = version
+				return c
+			}
+			listed := wire.List(dial().must(200, "OPTIONS", target, nil, "").header["public"])
+			if len(listed) < 8 {
+				t.Errorf("%s: %v", target, listed)
+			}
+			for _, method := range append(listed, "ANNOUNCE", "RECORD", "REDIRECT", "PLAY_NOTIFY", "DANCE") {
+				c := dial().setupUDP()
+				r := c.do(method, target, headers{"Transport", "RTP/AVP/TCP;interleaved=0-1"}, "")
+				refused := r.status == 405 || r.status == 501
+				if in := slices.Contains(listed, method); in == refused {
+					t.Errorf("RTSP/%s, %s %s: %d, and Public says %v", version, method, target, r.status, listed)
+				}
+				c.close()
 			}
 		}
 	}
