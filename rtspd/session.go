@@ -25,6 +25,7 @@ type session struct {
 
 	polled      atomic.Int64 // when the client was asked what it receives, CLOCK_MONOTONIC; 0: not yet
 	pollRefused atomic.Bool  // it did not want to tell
+	updated     atomic.Int64 // when it was notified last, without need; likewise
 
 	mu     sync.Mutex // one request at a time
 	state  state

@@ -44,6 +44,7 @@ func (s *Server) sweep(now time.Duration, wall time.Time) {
 	s.expire(now)
 	for _, ses := range s.everySession() {
 		ses.poll(now)
+		ses.update(now)
 	}
 	for _, stream := range s.streams {
 		stream.report(now, wall)

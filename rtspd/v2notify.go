@@ -41,6 +41,23 @@ func (s *session) notifyChanged() {
 	})
 }
 
+// updateInterval is the time between two notifications of a session, whose client
+// reckons by them how far the stream is (RFC 7826 13.5.2).
+const updateInterval = 5 * time.Minute
+
+// update notifies a client of 2.0 that plays, when it is time.
+func (s *session) update(now time.Duration) {
+	if !s.v2 || !s.stream.plays(s.viewer.Load()) {
+		s.updated.Store(0)
+		return
+	}
+	s.updated.CompareAndSwap(0, int64(now))
+	if now-time.Duration(s.updated.Load()) >= updateInterval {
+		s.updated.Store(int64(now))
+		s.notifyChanged()
+	}
+}
+
 // serverAdmin is why a session of 2.0 ends, of the reasons that there are (RFC
 // 7826 18.52).
 func serverAdmin() wire.Field { return wire.Field{Name: "Terminate-Reason", Value: "Server-Admin"} }

@@ -73,6 +73,40 @@ func TestNotifyPrecedesThePackets(t *testing.T) {
 	}
 }
 
+// While it plays, a client of 2.0 is told every five minutes how far the stream is.
+func TestNotifiedNowAndThen(t *testing.T) {
+	l := newLab(t, func(c *Config, _ *StreamConfig) { c.SessionTimeout = time.Hour })
+	l.publish(true, 100)
+	c := l.dial2()
+	c.tcp = true
+	c.must(200, "OPTIONS", "*", supports2, "")
+	c.setup2(interleavedOffer)
+	quiet := func(after time.Duration) {
+		t.Helper()
+		l.sweepLater(after)
+		c.must(200, "OPTIONS", "*", nil, "")
+		for _, r := range c.asked {
+			if r.method == "PLAY_NOTIFY" {
+				t.Errorf("after %v: %+v", after, r)
+			}
+		}
+		c.asked = nil
+	}
+	quiet(updateInterval) // it does not play
+	c.play2()
+	quiet(0)
+	quiet(updateInterval - time.Second)
+	for i := range time.Duration(2) {
+		l.sweepLater((i + 1) * (updateInterval + time.Second))
+		r := c.nextRequest()
+		for r.method == "GET_PARAMETER" {
+			r = c.nextRequest()
+		}
+		c.checkNotify(r, "media-properties-update")
+		quiet((i + 1) * (updateInterval + time.Second))
+	}
+}
+
 // Who speaks 2.0 and does not say that it takes requests gets none, nor does one
 // of 1.0 that lists the feature tags of 2.0.
 func TestNoNotifyWithoutAsking(t *testing.T) {
