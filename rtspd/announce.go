@@ -135,6 +135,9 @@ func (s *session) announce() {
 	if !ok {
 		return
 	}
+	if v := s.viewer.Load(); v.safe != nil {
+		body = s.stream.describeSafe(body, v)
+	}
 	s.ask(&wire.Request{Method: "ANNOUNCE", URL: strings.TrimSuffix(s.base, "/"), Body: body, Header: wire.Header{
 		{Name: "Content-Type", Value: "application/sdp"}, {Name: "Content-Base", Value: s.base},
 	}}, nil)

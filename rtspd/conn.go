@@ -2,6 +2,7 @@ package rtspd
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -279,7 +280,7 @@ func (c *conn) answer(r *request, res *wire.Response) {
 
 // respond sends the answer to the request with that CSeq.
 func (c *conn) respond(cseq string, res *wire.Response) {
-	res.Reason = res.Status.Reason()
+	res.Reason = cmp.Or(res.Reason, res.Status.Reason())
 	h := make(wire.Header, 0, len(res.Header)+4)
 	if cseq != "" {
 		h.Add("CSeq", cseq)

@@ -33,30 +33,36 @@ func (s *Server) find(path string) (stream *Stream, isTrack, whole bool) {
 // slash at its end, so that the relative control attributes resolve (RFC 2326
 // C.1.1). False: there is no picture yet.
 func (c *conn) describeFor(r *request) (body []byte, at string, ok bool) {
-	c.described = false
+	c.described = c.wantsSRTP(r)
 	if r.whole && len(c.srv.order) > 1 {
 		for _, stream := range c.srv.order {
 			c.hold(stream)
 		}
-		body, ok = c.srv.describeAll(c.local.Addr())
+		body, ok = c.srv.describeAll(c.local.Addr(), c.described)
 		return body, r.url.Scheme + "://" + r.url.Host + "/", ok
 	}
 	c.hold(r.stream)
-	body, ok = r.stream.describe(c.srv.cfg.Name, c.local.Addr())
-	if c.described = ok && c.wantsSRTP(r); c.described {
-		body = r.stream.describeSafe(body)
-	}
+	body, ok = c.srv.describeOne(r.stream, c.local.Addr(), c.described)
 	return body, base(r), ok
+}
+
+// describeOne is the description of a stream: of SRTP with its key, or not.
+func (s *Server) describeOne(stream *Stream, local netip.Addr, safe bool) ([]byte, bool) {
+	body, ok := stream.describe(s.cfg.Name, local)
+	if ok && safe {
+		body = stream.describeSafe(body, nil)
+	}
+	return body, ok
 }
 
 // describeAll is the description of several streams. Each has a session of its
 // own, so that there is no control attribute for all (RFC 2326 C.3). Streams
 // without a picture are left out.
-func (s *Server) describeAll(local netip.Addr) ([]byte, bool) {
+func (s *Server) describeAll(local netip.Addr, safe bool) ([]byte, bool) {
 	var all sdp.SessionDescription
 	for _, stream := range s.order {
 		var one sdp.SessionDescription
-		body, ok := stream.describe(s.cfg.Name, local)
+		body, ok := s.describeOne(stream, local, safe)
 		if !ok || one.Unmarshal(body) != nil {
 			continue
 		}

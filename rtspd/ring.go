@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lenslet/rtspd/rtp"
+	"lenslet/rtspd/srtp"
 )
 
 // Bounds of what is kept to be sent once more.
@@ -66,6 +67,15 @@ func (r *ring) close(v *viewer) {
 	if r.viewers--; r.viewers == 0 {
 		*r = ring{}
 	}
+}
+
+// ringOf is where the packets are that a viewer may ask for. The stream's lock is
+// held.
+func (s *Stream) ringOf(v *viewer) *ring {
+	if v.safe != nil {
+		return &v.safe.epoch.ring
+	}
+	return &s.ring
 }
 
 // keep copies packets that follow each other from the given number on.
@@ -137,7 +147,10 @@ func (s *Stream) resend(v *viewer, missing []rtp.NACK, now time.Duration) {
 	if len(v.resent) == 0 {
 		return
 	}
-	r := &s.ring
+	r, overhead := s.ringOf(v), rtp.HeaderSize
+	if v.safe != nil {
+		overhead += srtp.TagSize
+	}
 	r.batch = r.batch[:0]
 	for _, m := range missing {
 		m.Each(func(seq uint16) {
@@ -157,7 +170,7 @@ func (s *Stream) resend(v *viewer, missing []rtp.NACK, now time.Duration) {
 	s.sender.Plan(nil)
 	octets := 0
 	for _, p := range r.batch[:n] {
-		octets += p.Len() - rtp.HeaderSize
+		octets += p.Len() - overhead
 	}
 	clear(r.batch)
 	v.packets += uint32(n)

@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	psrtp "github.com/pion/srtp/v3"
@@ -38,6 +40,11 @@ const (
 // never used twice.
 const joinLimit = 3 << 14
 
+// pauseLimit is the number of packets that a viewer may miss in a pause and go
+// on in its epoch. Behind 1<<15 it would guess a wrong ROC (RFC 3711 3.3.1); some
+// of the first packets may be lost, too.
+const pauseLimit = 3 << 13
+
 // vault is what a stream's SRTP packets are protected with.
 type vault struct {
 	key, salt []byte
@@ -50,6 +57,7 @@ type epoch struct {
 	ssrc    uint32
 	next    uint64 // index of the next packet (RFC 3711 3.3.1)
 	protect *srtp.Protector
+	ring    ring           // of protected packets: what is sent once more is the same, byte by byte
 	control *psrtp.Context // of RTCP, both ways, for who has no other key
 	slab    []byte
 	packets []rtp.Packet
@@ -59,6 +67,7 @@ type epoch struct {
 // safety is what a viewer by SRTP has.
 type safety struct {
 	epoch *epoch
+	ssrc  atomic.Uint32  // of the epoch, for who has not the stream's lock
 	heard *psrtp.Context // of RTCP from the viewer, with the key that it told; nil: with ours
 	plain bool           // RTCP comes over TLS: players that protect nothing are heard too
 	last  uint64         // index behind the last packet sent to it
@@ -75,10 +84,16 @@ func newVault() *vault {
 
 // current is the epoch that viewers join. The stream's lock is held.
 func (s *Stream) current() *epoch {
-	w := s.vault
-	if w.open != nil && w.open.next < joinLimit {
-		return w.open
+	if e := s.vault.open; e != nil && e.next < joinLimit {
+		return e
 	}
+	return s.begin(0)
+}
+
+// begin makes the next epoch, which begins with that index. The stream's lock is
+// held.
+func (s *Stream) begin(index uint64) *epoch {
+	w := s.vault
 	if w.ssrc == s.packetizer.SSRC() {
 		w.ssrc++
 	}
@@ -86,7 +101,7 @@ func (s *Stream) current() *epoch {
 	if err != nil {
 		panic(err) // the sizes are right
 	}
-	w.open = &epoch{ssrc: w.ssrc, protect: protect, control: controlContext(w.key, w.salt)}
+	w.open = &epoch{ssrc: w.ssrc, next: index, protect: protect, control: controlContext(w.key, w.salt)}
 	w.ssrc++
 	return w.open
 }
@@ -102,10 +117,26 @@ func controlContext(key, salt []byte) *psrtp.Context {
 // enroll gives a viewer by SRTP the epoch that it can follow from here on. The
 // stream's lock is held.
 func (s *Stream) enroll(v *viewer) {
-	if f := v.safe; f != nil && (f.epoch == nil || f.epoch.next-f.last >= joinLimit) {
+	f := v.safe
+	switch {
+	case f == nil:
+		return
+	case f.last == 0: // nothing was sent to it yet
 		f.epoch = s.current()
-		f.last = 0
+	case f.epoch.next-f.last >= pauseLimit:
+		f.epoch, f.last = s.resume(f.last)
 	}
+	f.ssrc.Store(f.epoch.ssrc)
+}
+
+// resume is another epoch for a viewer that has seen all in front of an index,
+// and where it begins. Most players begin with ROC 0 at a new SSRC; FFmpeg looks
+// at no SSRC and goes on counting, which is the same before its first wrap.
+func (s *Stream) resume(seen uint64) (e *epoch, last uint64) {
+	if seen >= 1<<16 {
+		seen = 0
+	}
+	return s.begin(seen), seen
 }
 
 // sendSafe protects the packets once for each epoch, and sends them to its
@@ -153,13 +184,14 @@ func (e *epoch) cover(b *burst) burst {
 		e.next++
 	}
 	safe.packets = e.packets
+	e.ring.keep(safe.seq, safe.packets, monotonic())
 	return safe
 }
 
-// ssrcOf is the source that a viewer sees. The stream's lock is held.
+// ssrcOf is the source that a viewer sees after its SETUP.
 func (s *Stream) ssrcOf(v *viewer) uint32 {
-	if v.safe != nil && v.safe.epoch != nil {
-		return v.safe.epoch.ssrc
+	if v.safe != nil {
+		return v.safe.ssrc.Load()
 	}
 	return s.packetizer.SSRC()
 }
@@ -213,32 +245,32 @@ func protects(profile string) bool { return profile == "RTP/SAVP" || profile == 
 func (c *conn) profiled(t *wire.Transport) bool {
 	switch {
 	case protects(t.Profile):
+		// Not by multicast: who was a viewer once would hold the group's key for
+		// good, and who joins late could not know the ROC that all share.
 		return c.secure && c.srv.cfg.SRTP != SRTPOff && !t.Multicast
 	case t.Profile != "RTP/AVP" && t.Profile != "RTP/AVPF":
 		return false
 	}
-	return c.srv.cfg.SRTP != SRTPRequire || (c.described && !t.Multicast)
+	if c.described { // what it is sent is SRTP, see safety
+		return !t.Multicast
+	}
+	return c.srv.cfg.SRTP != SRTPRequire
 }
 
 // safety is what a viewer needs for the profile asked for; nil: nothing. Who was
 // given a description of SRTP gets SRTP, whatever it calls it: FFmpeg reads
 // a=crypto and asks for RTP/AVP.
 func (c *conn) safety(r *request, t *wire.Transport) (*safety, error) {
-	if !protects(t.Profile) && (!c.described || t.Multicast) {
+	if !protects(t.Profile) && !c.described {
 		return nil, nil
 	}
 	t.Profile = strings.Replace(t.Profile, "/AVP", "/SAVP", 1)
 	f := &safety{plain: c.secure && t.Lower == "TCP"}
-	field := r.Header.Get("KeyMgmt")
-	if field == "" {
-		return f, nil
+	m, err := r.key(t)
+	if m != nil {
+		f.heard = controlContext(m.Key, m.Salt)
 	}
-	m, err := parseKeyMgmt(field)
-	if err != nil {
-		return nil, err
-	}
-	f.heard = controlContext(m.Key, m.Salt)
-	return f, nil
+	return f, err
 }
 
 // parseKeyMgmt reads prot=mikey;uri="...";data="..." (RFC 4567 4.1).
@@ -248,9 +280,13 @@ func parseKeyMgmt(field string) (*mikey.Message, error) {
 	if !ok || !strings.Contains(strings.ToLower(field), "prot=mikey") {
 		return nil, fmt.Errorf("KeyMgmt carries no MIKEY message")
 	}
+	return parseKey(data)
+}
+
+func parseKey(data string) (*mikey.Message, error) {
 	b, err := base64.StdEncoding.DecodeString(data)
 	if err != nil {
-		return nil, fmt.Errorf("KeyMgmt is not base64")
+		return nil, fmt.Errorf("the MIKEY message is not base64")
 	}
 	return mikey.Parse(b)
 }
@@ -262,18 +298,31 @@ func (c *conn) wantsSRTP(r *request) bool {
 
 // describeSafe makes a description one of SRTP, with its key by SDES (RFC 4568)
 // and by MIKEY (RFC 4567). One m= line with both: a player takes what it knows.
-func (s *Stream) describeSafe(body []byte) []byte {
+// The SSRC is that of the epoch of a viewer; without one, of who joins next.
+func (s *Stream) describeSafe(body []byte, v *viewer) []byte {
+	ssrc := s.joining()
+	if v != nil {
+		ssrc = s.ssrcOf(v)
+	}
+	text := strings.Replace(string(body), " RTP/AVP ", " RTP/SAVP ", 1)
+	return fmt.Appendf(nil, "%sa=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:%s\r\na=key-mgmt:mikey %s\r\n",
+		text, base64.StdEncoding.EncodeToString(slices.Concat(s.vault.key, s.vault.salt)), s.keyFor(ssrc))
+}
+
+// joining is the SSRC of who joins now.
+func (s *Stream) joining() uint32 {
 	s.mu.Lock()
-	w, ssrc := s.vault, s.current().ssrc
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	return s.current().ssrc
+}
+
+// keyFor is the MIKEY message for a source, in base64.
+func (s *Stream) keyFor(ssrc uint32) string {
 	nonce := make([]byte, 20)
 	_, _ = rand.Read(nonce) // never fails (crypto/rand)
 	m := mikey.Message{
 		CSB: binary.BigEndian.Uint32(nonce), NTP: uint64(time.Now().Unix()+2208988800) << 32, Rand: nonce[4:],
-		Sessions: []mikey.CryptoSession{{SSRC: ssrc}}, Key: w.key, Salt: w.salt,
+		Sessions: []mikey.CryptoSession{{SSRC: ssrc}}, Key: s.vault.key, Salt: s.vault.salt,
 	}
-	b64 := base64.StdEncoding.EncodeToString
-	text := strings.Replace(string(body), " RTP/AVP ", " RTP/SAVP ", 1)
-	return fmt.Appendf(nil, "%sa=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:%s\r\na=key-mgmt:mikey %s\r\n",
-		text, b64(append(append([]byte{}, w.key...), w.salt...)), b64(m.Append(nil)))
+	return base64.StdEncoding.EncodeToString(m.Append(nil))
 }

@@ -300,7 +300,7 @@ func TestBadKeyMgmt(t *testing.T) {
 	l := newSecureLab(t)
 	for _, bad := range []string{"prot=x", `prot=mikey;data="*"`, `prot=mikey;uri="";data="AQAF"`, "data=AAAA"} {
 		c := l.dial()
-		c.must(400, "SETUP", c.track(), headers{"Transport", "RTP/SAVP/TCP;interleaved=0-1", "KeyMgmt", bad}, "")
+		c.must(463, "SETUP", c.track(), headers{"Transport", "RTP/SAVP/TCP;interleaved=0-1", "KeyMgmt", bad}, "")
 	}
 }
 

@@ -55,15 +55,18 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 		return plain(wire.BadRequest, err.Error()), nil
 	}
 	i := slices.IndexFunc(offers, func(t wire.Transport) bool {
-		return c.usable(r, t) && !(r.v2 && protects(t.Profile)) // in 2.0 keys come in Transport, RFC 7826 C.1.4.1
+		return c.usable(r, t)
 	})
 	if i < 0 {
 		return c.noTransport(r, offers), nil
 	}
 	t := offers[i]
+	if c.keyless(r, &t) {
+		return plain(wire.Forbidden, "SRTP needs a key: by MIKEY in Transport, or by the description, DESCRIBE "+base(r)+"?srtp"), nil
+	}
 	safe, err := c.safety(r, &t)
 	if err != nil {
-		return plain(wire.BadRequest, err.Error()), nil
+		return r.badKey(err), nil
 	}
 	v, err := c.viewerFor(r, ses, &t)
 	if errors.Is(err, errLanes) {
@@ -77,6 +80,7 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	}
 	v.safe = safe
 	t.SSRC = r.stream.source(v)
+	r.answerKey(&t, &offers[i], v)
 	had, has := ses.viewer.Load(), v
 	if displaced, ok = c.srv.bind(ses, v); !ok {
 		had, has = has, had
@@ -149,7 +153,7 @@ func (c *conn) unicast(t *wire.Transport) *viewer {
 	at := func(port int) *udp.Destination { // from where Source says, since firewalls pass nothing else
 		return udp.NewDestination(netip.AddrPortFrom(c.remote.Addr(), uint16(port))).From(c.local.Addr())
 	}
-	asked, mux, feedback, port := t.ClientPort, t.RTCPMux, t.Profile == "RTP/AVPF", c.srv.udp.port
+	asked, mux, feedback, port := t.ClientPort, t.RTCPMux, strings.HasSuffix(t.Profile, "AVPF"), c.srv.udp.port
 	mute := len(t.DestAddr) == 1 // RFC 7826 C.1.2
 	*t = wire.Transport{
 		Profile: t.Profile, Lower: t.Lower, Unicast: true, ClientPort: asked,

@@ -298,7 +298,7 @@ func (s *Stream) join(v *viewer, begin func(seq uint16, rtptime uint32)) {
 	}
 	if !slices.Contains(s.viewers, v) {
 		s.viewers = append(s.viewers, v)
-		s.ring.open(v, s.packetizer.MTU())
+		s.ringOf(v).open(v, s.packetizer.MTU()+srtp.TagSize)
 	}
 	s.askKeyFrame(monotonic())
 }
@@ -339,7 +339,7 @@ func (s *Stream) remove(v *viewer, bye bool) bool {
 	i := slices.Index(s.viewers, v)
 	if i >= 0 {
 		s.viewers = slices.Delete(s.viewers, i, i+1)
-		s.ring.close(v)
+		s.ringOf(v).close(v)
 	}
 	if bye && (i >= 0 || v.packets > 0) {
 		s.rtcp(v, rtp.Bye(nil, s.ssrcOf(v), s.cname))

@@ -74,20 +74,21 @@ func (s *session) farewell(played bool) {
 		cseq := s.played
 		s.mu.Unlock()
 		now := monotonic()
-		seq, rtptime := s.stream.next(now)
+		seq, rtptime := s.stream.next(s.viewer.Load(), now)
 		where := wire.Range{Unit: s.unit(), End: s.stream.from(s.unit(), now).Start}
 		s.notify("end-of-stream", wire.Header{
 			{Name: "Request-Status", Value: "cseq=" + cseq + ` status=200 reason="OK"`},
 			{Name: "Range", Value: where.String()},
-			{Name: "RTP-Info", Value: s.stream.rtpInfo2(s.base+track, seq-1, rtptime)},
+			{Name: "RTP-Info", Value: s.rtpInfo2(seq-1, rtptime)},
 		})
 	}
 	s.tell("TEARDOWN", wire.Header{serverAdmin()})
 }
 
-// rtpInfo2 is the value of RTP-Info for the stream's track.
-func (s *Stream) rtpInfo2(url string, seq uint16, rtptime uint32) string {
-	return wire.FormatRTPInfo2([]wire.RTPInfo{{URL: url, SSRC: s.packetizer.SSRC(), HasSSRC: true, Seq: seq, RTPTime: rtptime}})
+// rtpInfo2 is the value of RTP-Info for the session's track.
+func (s *session) rtpInfo2(seq uint16, rtptime uint32) string {
+	ssrc := s.stream.ssrcOf(s.viewer.Load())
+	return wire.FormatRTPInfo2([]wire.RTPInfo{{URL: s.base + track, SSRC: ssrc, HasSSRC: true, Seq: seq, RTPTime: rtptime}})
 }
 
 // captured is the instant of the capture clock that an RTP time belongs to, one

@@ -66,7 +66,7 @@ func (r *request) started2(seq uint16, rtptime uint32) *wire.Response {
 // is not known yet.
 func (r *request) playing2(already bool) *wire.Response {
 	if already {
-		return r.started2(r.stream.next(monotonic()))
+		return r.started2(r.stream.next(r.session.viewer.Load(), monotonic()))
 	}
 	res := playing200(r)
 	res.Header.Set("Range", r.rangeFrom(monotonic()))
@@ -74,14 +74,17 @@ func (r *request) playing2(already bool) *wire.Response {
 }
 
 func (r *request) rtpInfo(seq uint16, rtptime uint32) string {
-	return r.session.stream.rtpInfo2(r.session.base+track, seq, rtptime)
+	return r.session.rtpInfo2(seq, rtptime)
 }
 
-// next is the number of the next packet, and the RTP time of an instant of the
-// capture clock.
-func (s *Stream) next(at time.Duration) (seq uint16, rtptime uint32) {
+// next is the number of a viewer's next packet, and the RTP time of an instant of
+// the capture clock.
+func (s *Stream) next(v *viewer, at time.Duration) (seq uint16, rtptime uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if v.safe != nil {
+		return uint16(v.safe.epoch.next), s.clock.RTP(at)
+	}
 	return s.packetizer.Next(), s.clock.RTP(at)
 }
 
@@ -123,7 +126,7 @@ func (r *request) completeGet(res *wire.Response) {
 	if asks("RTP-Info") {
 		info := ""
 		if s.plays(r.session.viewer.Load()) {
-			info = r.rtpInfo(s.next(now))
+			info = r.rtpInfo(s.next(r.session.viewer.Load(), now))
 		}
 		res.Header.Set("RTP-Info", info)
 	}

@@ -16,6 +16,16 @@ func TestGStreamerBySRTP(t *testing.T) {
 	}
 }
 
+// In RTSP 2.0 too.
+func TestGStreamerBySRTPIn2(t *testing.T) {
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run(transport, func(t *testing.T) {
+			url, _ := startSecure(t)
+			gstPlays(t, "location="+url+"?srtp", "tls-validation-flags=0", "default-rtsp-version=2-0", "protocols="+transport+"+tls")
+		})
+	}
+}
+
 // FFmpeg and mpv take the key from SDES.
 func TestFFmpegBySRTP(t *testing.T) {
 	url, _ := startSecure(t, `srtp = "require"`)

@@ -59,6 +59,9 @@ const (
 	ProxyUnavailable              Status = 553
 )
 
+// KeyManagementFailure is what 463 means in RTSP 1.0 (RFC 4567 section 3.2).
+const KeyManagementFailure Status = 463
+
 // Reason is the phrase of the RFC that defines the status, "Unknown" for others.
 func (s Status) Reason() string {
 	phrase := ""
