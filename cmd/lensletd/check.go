@@ -19,8 +19,12 @@ func (d *daemon) check() error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(d.stdout, "listen    %s\nname      %s\ncamera    %s\nencoder   %s\nstream    /%s, %s\npush      %s\n",
-		d.Listen, d.name(), plan.Camera, plan.Encoder, path, plan.Why, d.Push.shown())
+	watch, change, err := d.who()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(d.stdout, "listen    %s\nname      %s\nwatch     %s\nchange    %s\ncamera    %s\nencoder   %s\nstream    /%s, %s\npush      %s\n",
+		d.Listen, d.name(), watch, change, plan.Camera, plan.Encoder, path, plan.Why, d.Push.shown())
 	if camera, ok := d.source.(*capture.Camera); ok && err == nil {
 		return offers(d.stdout, camera.Path())
 	}

@@ -69,7 +69,10 @@ func (d *daemon) openLogin() (*login, error) {
 	if err != nil {
 		return nil, err
 	}
-	show := fresh || isTerminal(d.stdout)
+	show := isTerminal(d.stdout) || (fresh && os.Getenv("JOURNAL_STREAM") == "") // systemd.exec(5)
+	if fresh && !show {
+		l.note += " They are not shown here, since the journal would keep them."
+	}
 	if l.Viewer == "" {
 		l.Viewer, l.showViewer = kept.Viewer, show
 	}

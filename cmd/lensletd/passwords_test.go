@@ -29,6 +29,7 @@ type guarded struct {
 func newState(t *testing.T) (file string) {
 	t.Helper()
 	t.Setenv("STATE_DIRECTORY", "")
+	t.Setenv("JOURNAL_STREAM", "")
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	return filepath.Join(os.Getenv("XDG_STATE_HOME"), "lenslet", passwordFile)
 }

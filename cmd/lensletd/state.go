@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// stateDir is the directory of what must outlive the daemon: what systemd gives
-// (StateDirectory=), else the setting, else that of the user. It is made, for
-// its owner alone, if it is not there.
-func (c *config) stateDir() (string, error) {
+// statePath is the directory of what must outlive the daemon: what systemd gives
+// (StateDirectory=), else the setting, else that of the user. It need not be
+// there.
+func (c *config) statePath() (string, error) {
 	dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":") // systemd.exec(5): a list
 	if dir == "" {
 		dir = c.State
@@ -25,6 +25,15 @@ func (c *config) stateDir() (string, error) {
 			base = filepath.Join(home, ".local", "state")
 		}
 		dir = filepath.Join(base, "lenslet")
+	}
+	return dir, nil
+}
+
+// stateDir is that directory, made for its owner alone if it was not there.
+func (c *config) stateDir() (string, error) {
+	dir, err := c.statePath()
+	if err != nil {
+		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("state directory: %w", err)
