@@ -30,6 +30,7 @@ type script struct {
 	cseqs   []int  // of the requests
 	regular bool   // all of it was requests, so the number of answers is known
 	version string // of the next request
+	guard   *guard // nil: nobody need log in
 }
 
 // take is the next random byte, 0 when there are no more.
@@ -58,7 +59,7 @@ func (s *script) text() string {
 func (s *script) request(method, url, header, body string) {
 	cseq := len(s.cseqs) + 1
 	s.cseqs = append(s.cseqs, cseq)
-	fmt.Fprintf(&s.out, "%s %s RTSP/%s\r\nCSeq: %d\r\n%s", method, url, s.version, cseq, header)
+	fmt.Fprintf(&s.out, "%s %s RTSP/%s\r\nCSeq: %d\r\n%s%s", method, url, s.version, cseq, header, s.credentials(method, url))
 	if body != "" {
 		fmt.Fprintf(&s.out, "Content-Length: %d\r\n", len(body))
 	}
@@ -116,25 +117,36 @@ func (s *script) step(sessions []string) {
 
 // FuzzConnection drives a server through random requests, valid and not, and
 // random bytes: it answers each request once, what it sends is well-formed, no
-// session is left behind, and the next client is served.
+// session is left behind, and the next client is served. The first byte says
+// whether one has to log in.
 func FuzzConnection(f *testing.F) {
-	f.Add([]byte("\x00\x00\x00\x01\x09\x01\x09\x01\x0a\x01\x0b"))
-	f.Add([]byte("\x00\x02\x01\x09\x01\x07\x05abcde\x01\x01\x0a\x01\x09\x01\x02\x01\x0b"))
-	f.Add([]byte("\xc0\x02\xc0\x0e\xc0\x0f\xc0\x0e\x80\x0c\xc0\x09\xc0\x0e\x81\x00\x02\x81\x05\x0cclock=2026-x\x81\x0e\x81\x0d"))
-	f.Add([]byte("\xc0\x00\xc0\x0e\xc8\x01\xc0\x02\xc0\x00\xc1\x01\xc0\x09\xc0\x0b"))
-	f.Add([]byte("\x00\x03\x10RTP/AVP/TCP;foo\x01\x05\x08npt=now-\x01\x08\x20OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"))
-	f.Add([]byte("\x00\x08\x10\x00\x01\x02\x03$\xff\xff\xff\x00\x06\x05abcde\x02*/\x00\x04\x09bitrate: 2\r"))
-	f.Add([]byte("\x00\x00\x00\x00\x01\x02\x01\x09\x02\x09\x02\x0b\x01\x0b\x01\x0b\x00\x0d\x00\x0e\x00\x0f"))
-	f.Add([]byte("\x00\x08\x27GET / HTTP/1.0\r\nx-sessioncookie: a\r\n\r\n\r\n\x00\x09"))
-	l := newLab(f, func(c *Config, _ *StreamConfig) {
+	f.Add([]byte("\x00\x00\x00\x00\x01\x09\x01\x09\x01\x0a\x01\x0b"))
+	f.Add([]byte("\x00\x00\x02\x01\x09\x01\x07\x05abcde\x01\x01\x0a\x01\x09\x01\x02\x01\x0b"))
+	f.Add([]byte("\x00\xc0\x02\xc0\x0e\xc0\x0f\xc0\x0e\x80\x0c\xc0\x09\xc0\x0e\x81\x00\x02\x81\x05\x0cclock=2026-x\x81\x0e\x81\x0d"))
+	f.Add([]byte("\x00\xc0\x00\xc0\x0e\xc8\x01\xc0\x02\xc0\x00\xc1\x01\xc0\x09\xc0\x0b"))
+	f.Add([]byte("\x00\x00\x03\x10RTP/AVP/TCP;foo\x01\x05\x08npt=now-\x01\x08\x20OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"))
+	f.Add([]byte("\x00\x00\x08\x10\x00\x01\x02\x03$\xff\xff\xff\x00\x06\x05abcde\x02*/\x00\x04\x09bitrate: 2\r"))
+	f.Add([]byte("\x00\x00\x00\x00\x00\x01\x02\x01\x09\x02\x09\x02\x0b\x01\x0b\x01\x0b\x00\x0d\x00\x0e\x00\x0f"))
+	f.Add([]byte("\x00\x00\x08\x27GET / HTTP/1.0\r\nx-sessioncookie: a\r\n\r\n\r\n\x00\x09"))
+	f.Add([]byte("\x01\x00\x00\x00\x01\x01\x09\x01\x01\x09\x01\x01\x0b\x01"))
+	f.Add([]byte("\x01\x00\x0c\x00\x00\x0c\x03\x00\x0c\x04\x00\x0c\x05\x00\x0c\x02\x00\x0c\x06\x00\x0c\x07\x00\x0c\x08\x03abc"))
+	f.Add([]byte("\x01\x00\x02\x01\x01\x09\x02\x01\x0b\x02\x01\x0b\x00\x01\x0b\x01\x80\x0c\x01\xc0\x02\x01\xc0\x09\x02\xc0\x0e\x01"))
+	l := newLab(f, withUsers, func(c *Config, _ *StreamConfig) {
 		c.RequestTimeout, c.StallTimeout = 200*time.Millisecond, patience
 	})
 	l.srv.lanes.wait = time.Millisecond // nobody connects
-	sink := l.dial()
+	l.delays(0)
+	verifier := l.srv.verifier
+	sink := &client{t: f}
 	port := sink.openUDP("127.0.0.1")
+	f.Cleanup(func() { _ = sink.udp[0].Close(); _ = sink.udp[1].Close() })
 	f.Cleanup(publishing(l))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := &script{data: data, regular: true, sinks: [2]int{port, port + 1}}
+		l.srv.verifier = nil // no connection is open
+		if s.take()&1 == 1 {
+			l.srv.verifier, s.guard = verifier, &guard{verifier: verifier, strangers: map[int]bool{}}
+		}
 		near, far := net.Pipe()
 		c := newConn(l.srv, pipeConn{near})
 		if !l.srv.enter(c) {
@@ -142,7 +154,11 @@ func FuzzConnection(f *testing.F) {
 		}
 		var serving sync.WaitGroup
 		serving.Go(c.serve)
-		drive(t, s, l, far)
+		for cseq, status := range drive(t, s, l, far) {
+			if s.guard != nil && s.regular && s.guard.strangers[cseq] && status < 300 {
+				t.Errorf("request %d of nobody is answered %d", cseq, status)
+			}
+		}
 		_ = far.Close()
 		serving.Wait()
 		l.sweepLater(time.Hour)
@@ -155,6 +171,10 @@ func FuzzConnection(f *testing.F) {
 		next := &client{t: t, lab: l, nc: dialed(t, l)}
 		next.br = bufio.NewReader(next.nc)
 		defer next.close()
+		l.forgive()
+		if s.guard != nil {
+			next.as("viewer", "look-7531")
+		}
 		next.must(200, "DESCRIBE", l.url, nil, "")
 	})
 }
@@ -176,11 +196,12 @@ func dialed(t *testing.T, l *lab) net.Conn {
 }
 
 // drive sends the script, step by step, and reads what comes back until the
-// server has answered the last request or hung up.
-func drive(t *testing.T, s *script, l *lab, far net.Conn) {
+// server has answered the last request or hung up. It gives the statuses of the
+// answers, by CSeq.
+func drive(t *testing.T, s *script, l *lab, far net.Conn) map[int]int {
 	t.Helper()
 	c := &client{t: t, nc: far, br: bufio.NewReader(far)}
-	finished := make(chan []int)
+	finished, statuses := make(chan []int), map[int]int{}
 	go func() {
 		var answered []int
 		defer func() { finished <- answered }()
@@ -204,6 +225,7 @@ func drive(t *testing.T, s *script, l *lab, far net.Conn) {
 			}
 			if n, err := strconv.Atoi(r.cseq); err == nil {
 				answered = append(answered, n)
+				statuses[n] = r.status
 			}
 		}
 	}()
@@ -220,6 +242,7 @@ func drive(t *testing.T, s *script, l *lab, far net.Conn) {
 	if s.regular && fmt.Sprint(answered) != fmt.Sprint(s.cseqs) {
 		t.Errorf("requests %v, answers to %v", s.cseqs, answered)
 	}
+	return statuses
 }
 
 // publishing publishes key units all the time, until its result is called.

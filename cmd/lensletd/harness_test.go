@@ -68,6 +68,12 @@ func startWith(t *testing.T, open func(string, *slog.Logger) (encoder.Source, er
 
 func startDaemon(t *testing.T, open func(string, *slog.Logger) (encoder.Source, error), args ...string) (address string, out *buffer, stop func()) {
 	t.Helper()
+	return startTuned(t, func(d *daemon) { d.openSource = open }, args...)
+}
+
+// startTuned lets a test change what no setting does.
+func startTuned(t *testing.T, tune func(*daemon), args ...string) (address string, out *buffer, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out = &buffer{}
 	logs := &buffer{}
@@ -76,7 +82,8 @@ func startDaemon(t *testing.T, open func(string, *slog.Logger) (encoder.Source, 
 		t.Fatal(err)
 	}
 	o.MDNS = false
-	d := &daemon{config: o.config, stdout: out, id: board.Identify(), log: slog.New(slog.NewTextHandler(logs, nil)), openSource: open}
+	d := &daemon{config: o.config, stdout: out, id: board.Identify(), log: slog.New(slog.NewTextHandler(logs, nil)), openSource: openSource}
+	tune(d)
 	ended := make(chan error, 1)
 	go func() { ended <- d.serve(ctx) }()
 	stop = sync.OnceFunc(func() {

@@ -63,6 +63,7 @@ type daemon struct {
 	id         board.Identity
 	reread     func() (config, error) // the configuration as it is now; nil: there is no file
 	openSource func(name string, log *slog.Logger) (encoder.Source, error)
+	timing     timing
 
 	listeners []net.Listener
 	secure    net.Listener    // the one of them over TLS; nil: none
@@ -76,6 +77,9 @@ type daemon struct {
 	advert    *advert.Advert // nil: not advertised
 	beat      *heartbeat
 }
+
+// timing is that of the server: rtspd's own, but in tests.
+type timing struct{ session, nonce time.Duration }
 
 // serve opens everything, and runs until ctx ends or a part fails.
 func (d *daemon) serve(ctx context.Context) error {
@@ -137,6 +141,7 @@ func (d *daemon) open() (err error) {
 	d.server, err = rtspd.NewServer(rtspd.Config{
 		Name: "lenslet/" + version, Log: d.log, Datagrams: d.datagrams, Directions: d.directions(),
 		Users: d.login.users(), Realm: d.name(), Limits: d.Limits.server(), SRTP: d.srtp(),
+		SessionTimeout: d.timing.session, NonceLifetime: d.timing.nonce,
 	}, d.stream)
 	if err != nil {
 		return errors.Join(err, d.pipeline.Close())
