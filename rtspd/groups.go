@@ -38,7 +38,7 @@ func (s *Server) takeGroup(key groupKey, local netip.Addr) (*group, error) {
 		}
 		s.groups.open[key] = g
 		s.groups.readers.Go(func() {
-			s.udp.read(g.reports, func(from netip.AddrPort, packet []byte) { s.groupSays(g, from, packet) })
+			readUDP(g.reports, func(from netip.AddrPort, packet []byte) { s.groupSays(g, from, packet) }, nil)
 		})
 	}
 	g.sessions++

@@ -120,8 +120,9 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 			}
 		})
 	}
-	all.Go(func() { s.udp.read(s.udp.rtcp, s.rtcpFrom) })
-	all.Go(func() { s.udp.read(s.udp.rtp, s.rtpFrom) })
+	refused := func(to netip.AddrPort) { s.refused(to, monotonic()) }
+	all.Go(func() { readUDP(s.udp.rtcp, s.rtcpFrom, refused) })
+	all.Go(func() { readUDP(s.udp.rtp, s.rtpFrom, refused) })
 	all.Go(func() { s.tick(ctx) })
 	if s.cfg.Datagrams != nil {
 		defer func() { _ = s.cfg.Datagrams.Close() }()

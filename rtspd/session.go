@@ -23,6 +23,8 @@ type session struct {
 	over    chan struct{}          // closed by Server.end
 	edition atomic.Uint64          // of the description that the client has
 
+	refusals refusals // of its viewer, under the lock of the server
+
 	polled      atomic.Int64 // when the client was asked what it receives, CLOCK_MONOTONIC; 0: not yet
 	pollRefused atomic.Bool  // it did not want to tell
 	updated     atomic.Int64 // when it was notified last, without need; likewise

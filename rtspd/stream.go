@@ -83,6 +83,7 @@ type Stats struct {
 	Refused         uint64        // packets that the kernel did not take
 	Skips           uint64        // times that a slow viewer was moved on to a key frame
 	Received, Lost  uint64        // packets, by the viewers' reports
+	Unreachable     uint64        // viewers whose port was found closed
 	Resent          uint64        // packets sent once more, since a viewer missed them
 	Jitter          time.Duration // the largest of the viewers now connected
 	P50, P99        time.Duration // capture to kernel, over the last 10 s

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"lenslet/rtspd/udp"
 )
 
 // Bytes that the kernel may hold for us: a key frame for many viewers at once.
@@ -35,7 +37,8 @@ func listenPair() (*udpPair, error) {
 			last = err
 			continue
 		}
-		if err := rtp.SetWriteBuffer(udpSendBuffer); err != nil {
+		err = errors.Join(rtp.SetWriteBuffer(udpSendBuffer), udp.ReportRefusals(rtp), udp.ReportRefusals(rtcp))
+		if err != nil {
 			last = errors.Join(err, rtp.Close(), rtcp.Close())
 			break
 		}
@@ -44,18 +47,25 @@ func listenPair() (*udpPair, error) {
 	return nil, fmt.Errorf("open UDP ports for RTP: %w", last)
 }
 
-// read hands each packet to f until the socket is closed.
-func (p *udpPair) read(c *net.UDPConn, f func(from netip.AddrPort, packet []byte)) {
+// readUDP hands each packet to f until the socket is closed, and to refused where
+// packets went that nobody took, if the socket hears of that.
+func readUDP(c *net.UDPConn, f func(from netip.AddrPort, packet []byte), refused func(to netip.AddrPort)) {
+	r, err := udp.NewReceiver(c)
+	if err != nil {
+		return // no socket
+	}
 	buf := make([]byte, 2048)
 	for {
-		n, from, err := c.ReadFromUDPAddrPort(buf)
+		n, from, err := r.Receive(buf)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil: // the network's, an ICMP error for instance
+		case errors.Is(err, udp.ErrRefused):
+			refused(from)
+		case err != nil: // the network's, another ICMP error for instance
 			time.Sleep(time.Millisecond)
 		default:
-			f(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), buf[:n])
+			f(from, buf[:n])
 		}
 	}
 }

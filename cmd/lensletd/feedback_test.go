@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
+
+	"lenslet/rtspd/wire"
 )
 
 // TestPictureLossBringsAKeyPicture: PLI and FIR go to the codec and come back as
@@ -51,4 +53,28 @@ func (v *viewer) tell(p rtcp.Packet) {
 	if _, err := v.conn.Write(append([]byte{'$', 1, byte(len(b) >> 8), byte(len(b))}, b...)); err != nil {
 		v.t.Fatal(err)
 	}
+}
+
+// Who does not listen any more is told of, and its session ends by itself.
+func TestDeadViewerIsNoticed(t *testing.T) {
+	url, _ := start(t, "-source", "pattern", "-set", "resolution=320x240")
+	watches, dies := dialViewer(t, url), dialViewer(t, url)
+	watches.play("udp")
+	dies.play("udp")
+	if got := watches.get("viewers") + " " + watches.get("viewers_unreachable"); got != "2 0" {
+		t.Fatalf("viewers and those unreachable: %s, want 2 0", got)
+	}
+	begun := time.Now()
+	for _, c := range dies.udp {
+		_ = c.Close()
+	}
+	waitFor(t, 20*time.Second, "it is noticed", func() bool { return watches.get("viewers_unreachable") == "1" })
+	waitFor(t, 60*time.Second, "its session ends", func() bool { return watches.get("viewers") == "1" })
+	if took := time.Since(begun); took < 9*time.Second {
+		t.Errorf("its session ended after %v", took)
+	}
+	if res := dies.do("PAUSE", url, ""); res.Status != wire.SessionNotFound {
+		t.Errorf("PAUSE: %d", res.Status)
+	}
+	watches.checkContinuity(10 * time.Second)
 }

@@ -36,7 +36,7 @@ type reading struct {
 func readOnly() []string {
 	return []string{
 		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
-		"frames_copied", "packets_sent", "bytes_sent", "packets_received", "packets_lost", "packets_resent", "jitter", "latency",
+		"frames_copied", "packets_sent", "bytes_sent", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable", "jitter", "latency",
 		"uptime", "temperature", "throttled", "push",
 	}
 }
@@ -131,17 +131,18 @@ func (r *reading) value(name string) (string, bool) {
 
 func (r *reading) counters() map[string]uint64 {
 	return map[string]uint64{
-		"viewers":          uint64(r.stats.Viewers),
-		"frames_captured":  r.count.Captured,
-		"frames_encoded":   r.count.Encoded,
-		"frames_dropped":   r.count.Dropped,
-		"frames_imported":  r.count.Imported,
-		"frames_copied":    r.count.Copied,
-		"packets_sent":     r.stats.Packets,
-		"bytes_sent":       r.stats.Bytes,
-		"packets_received": r.stats.Received,
-		"packets_lost":     r.stats.Lost,
-		"packets_resent":   r.stats.Resent,
+		"viewers":             uint64(r.stats.Viewers),
+		"frames_captured":     r.count.Captured,
+		"frames_encoded":      r.count.Encoded,
+		"frames_dropped":      r.count.Dropped,
+		"frames_imported":     r.count.Imported,
+		"frames_copied":       r.count.Copied,
+		"packets_sent":        r.stats.Packets,
+		"bytes_sent":          r.stats.Bytes,
+		"packets_received":    r.stats.Received,
+		"packets_lost":        r.stats.Lost,
+		"packets_resent":      r.stats.Resent,
+		"viewers_unreachable": r.stats.Unreachable,
 	}
 }
 

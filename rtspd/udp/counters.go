@@ -9,12 +9,12 @@ type Counters struct {
 	Packets   uint64 // sent
 	Bytes     uint64 // of the packets sent, without UDP and IP headers
 	Dropped   uint64 // packets not sent because the kernel had no room, or after an error
-	Refused   uint64 // calls that ended with ECONNREFUSED
+	Reports   uint64 // errors of earlier packets that calls ended with, which were made again
 	Fallbacks uint64 // destinations that segmentation failed for
 }
 
 type counters struct {
-	calls, segmented, packets, bytes, dropped, refused, fallbacks atomic.Uint64
+	calls, segmented, packets, bytes, dropped, reports, fallbacks atomic.Uint64
 }
 
 // Counters may be called by any goroutine.
@@ -25,7 +25,7 @@ func (s *Sender) Counters() Counters {
 		Packets:   s.counters.packets.Load(),
 		Bytes:     s.counters.bytes.Load(),
 		Dropped:   s.counters.dropped.Load(),
-		Refused:   s.counters.refused.Load(),
+		Reports:   s.counters.reports.Load(),
 		Fallbacks: s.counters.fallbacks.Load(),
 	}
 }

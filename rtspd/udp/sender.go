@@ -55,7 +55,7 @@ func (s *Sender) Segments() bool { return s.segments }
 // Send sends the planned packets to d and tells how many of them went out. It
 // does not wait: when the kernel has no room the rest is dropped and counted,
 // without an error. An error ends it; errors.Is finds the kernel's errno, such
-// as ECONNREFUSED on a connected socket or EMSGSIZE, or net.ErrClosed.
+// as ENETUNREACH or EMSGSIZE, or net.ErrClosed.
 func (s *Sender) Send(d *Destination) (sent int, err error) {
 	p := &s.runs
 	if d.whole || !s.segments {
@@ -87,16 +87,20 @@ func cannotSegment(err error) bool {
 }
 
 // transmit is one system call for the messages from the given one on, and again
-// only if a signal came first.
+// only if a signal came first, or the error of an earlier packet, which may have
+// gone to another destination.
 func (s *Sender) transmit(d *Destination, p *plan, from int) (int, error) {
 	p.address(d, from, s.family)
 	s.todo = p.messages[from:]
-	for {
+	for again := true; ; {
 		if err := s.conn.Control(s.call); err != nil {
 			return 0, err
 		}
 		s.counters.calls.Add(1)
-		if s.errno != unix.EINTR {
+		if again && isReport(s.errno) {
+			again = false
+			s.counters.reports.Add(1)
+		} else if s.errno != unix.EINTR {
 			break
 		}
 	}
@@ -105,6 +109,16 @@ func (s *Sender) transmit(d *Destination, p *plan, from int) (int, error) {
 		return s.sent, s.errno
 	}
 	return s.sent, nil
+}
+
+// isReport tells whether an error may be that of an earlier packet, for which an
+// ICMP message came (IP_RECVERR in ip(7)). The kernel tells it once.
+func isReport(e unix.Errno) bool {
+	switch e {
+	case 0, unix.EINTR, unix.EAGAIN, unix.ENOBUFS, unix.EIO, unix.EINVAL: // of this one
+		return false
+	}
+	return true
 }
 
 // sendmmsg runs while the descriptor is guarded against Close, and not under
@@ -138,11 +152,8 @@ func (s *Sender) finish(d *Destination, sent int, err error) error {
 	if left := len(s.sizes) - sent; left > 0 {
 		s.counters.dropped.Add(uint64(left))
 	}
-	switch {
-	case err == nil, err == unix.EAGAIN, err == unix.ENOBUFS:
+	if err == nil || err == unix.EAGAIN || err == unix.ENOBUFS {
 		return nil
-	case err == unix.ECONNREFUSED:
-		s.counters.refused.Add(1)
 	}
 	return fmt.Errorf("send to %v: %w", d.addr, err)
 }
