@@ -78,6 +78,7 @@ func (g *group) enter(m *viewer) *viewer {
 		g.members = append(g.members, m)
 	}
 	g.sink.waiting = g.sink.waiting || len(g.members) == 1
+	g.sink.feedback = g.sink.feedback || m.feedback
 	return g.sink
 }
 
@@ -88,7 +89,9 @@ func (g *group) leave(m *viewer) (was, last bool) {
 		return false, false
 	}
 	g.members = slices.Delete(g.members, i, i+1)
-	return true, len(g.members) == 0
+	last = len(g.members) == 0
+	g.sink.feedback = g.sink.feedback && !last
+	return true, last
 }
 
 // send sends the packets to the group, and tells how many went out.
@@ -120,6 +123,7 @@ func (s *Stream) groupFeedback(g *group, packet []byte, now time.Duration) bool 
 	if f.PLI || f.FIR {
 		s.owed = !s.askKeyFrame(now)
 	}
+	s.resend(g.sink, f.Missing[:f.NACKs], now)
 	return true
 }
 

@@ -199,11 +199,11 @@ func (c *conn) multicast(s *Stream, t *wire.Transport) (*viewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	port := int(key.to.Port())
+	port, feedback := int(key.to.Port()), t.Profile == "RTP/AVPF"
 	*t = wire.Transport{
 		Profile: t.Profile, Lower: t.Lower, Multicast: true,
 		Destination: key.to.Addr().String(), Source: c.local.Addr().WithZone("").String(),
 		Port: wire.PortRange{First: port, Last: port + 1, OK: true}, TTL: max(1, s.cfg.Multicast.TTL),
 	}
-	return &viewer{group: g}, nil
+	return &viewer{group: g, feedback: feedback}, nil
 }

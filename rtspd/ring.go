@@ -19,6 +19,7 @@ const (
 	resendLeast   = 10 * time.Millisecond
 	resendUnknown = 50 * time.Millisecond
 	resendMost    = 500 * time.Millisecond
+	resendGroup   = 100 * time.Millisecond // for all members of a group: what one misses, others have missed too
 )
 
 // A ring keeps copies of the packets last sent, while somebody may ask for one
@@ -45,9 +46,10 @@ type resend struct {
 	times uint8
 }
 
-// open makes room when the first viewer that may ask begins to play.
+// open makes room when the first viewer that may ask begins to play. Once more
+// does nothing.
 func (r *ring) open(v *viewer, mtu int) {
-	if !v.feedback {
+	if !v.feedback || v.resent != nil {
 		return
 	}
 	if r.viewers++; r.viewers == 1 {
@@ -60,7 +62,7 @@ func (r *ring) open(v *viewer, mtu int) {
 
 // close gives the room back when the last of them is gone.
 func (r *ring) close(v *viewer) {
-	if !v.feedback {
+	if v.resent == nil {
 		return
 	}
 	v.resent = nil
@@ -122,7 +124,10 @@ func (v *viewer) due(seq uint16, now time.Duration) bool {
 
 // patience is the time between two answers about one packet.
 func (v *viewer) patience() time.Duration {
-	if v.trip == 0 {
+	switch {
+	case v.group != nil:
+		return resendGroup
+	case v.trip == 0:
 		return resendUnknown
 	}
 	return max(resendLeast, min(v.trip, resendMost))
@@ -141,8 +146,9 @@ func (v *viewer) measure(r rtp.Reception, wall time.Time) {
 	}
 }
 
-// resend sends a viewer what it misses, as far as it is there and due. Only who
-// set RTP/AVPF up is answered.
+// resend sends a viewer what it misses, or the group what a member of it misses
+// (RFC 4585 3.2), as far as it is there and due. Only who set RTP/AVPF up is
+// answered, and the group if one of its members did.
 func (s *Stream) resend(v *viewer, missing []rtp.NACK, now time.Duration) {
 	if len(v.resent) == 0 {
 		return
@@ -166,7 +172,7 @@ func (s *Stream) resend(v *viewer, missing []rtp.NACK, now time.Duration) {
 		return
 	}
 	s.sender.Plan(r.batch)
-	n, _ := s.sender.Send(v.rtpTo) // what the kernel does not take is asked for again
+	n := s.datagrams(v, &burst{packets: r.batch}) // what the kernel does not take is asked for again
 	s.sender.Plan(nil)
 	octets := 0
 	for _, p := range r.batch[:n] {

@@ -299,8 +299,8 @@ func (s *Stream) join(v *viewer, begin func(seq uint16, rtptime uint32)) {
 	}
 	if !slices.Contains(s.viewers, v) {
 		s.viewers = append(s.viewers, v)
-		s.ringOf(v).open(v, s.packetizer.MTU()+srtp.TagSize)
 	}
+	s.ringOf(v).open(v, s.packetizer.MTU()+srtp.TagSize)
 	s.askKeyFrame(monotonic())
 }
 

@@ -24,7 +24,7 @@ type viewer struct {
 	out                     *outbox // by TCP: of the connection that RTP goes by; nil: by UDP
 	conn                    *conn   // interleaved, and the connection was made to this server
 	rtpChannel, rtcpChannel byte
-	feedback                bool // RTP/AVPF by UDP: it may ask for packets again
+	feedback                bool // RTP/AVPF, not interleaved: it may ask for packets again
 
 	waiting  bool                             // for a key frame
 	begin    func(seq uint16, rtptime uint32) // called once, before the first packet
