@@ -34,7 +34,9 @@ func (s *Stream) describe(server string, local netip.Addr) ([]byte, bool) {
 			sdp.NewAttribute("rtpmap", fmt.Sprintf("%d H264/90000", payloadType)),
 			sdp.NewAttribute("fmtp", fmtp(sps, pps)),
 			// RTP/AVPF may be asked for in SETUP. The profile of the m= line stays
-			// RTP/AVP, which all players know; they pass over what it brings.
+			// RTP/AVP, which all players know; they pass over what it brings. With
+			// RTP/AVPF there, GStreamer 1.22 sets that up but sends no NACK, FFmpeg
+			// sets up RTP/AVP all the same, and live555 leaves the stream out.
 			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d nack", payloadType)),
 			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d nack pli", payloadType)),
 			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d ccm fir", payloadType)),
