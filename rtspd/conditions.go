@@ -3,7 +3,6 @@ package rtspd
 import (
 	"cmp"
 	"fmt"
-	"mime"
 	"strconv"
 	"strings"
 	"time"
@@ -112,17 +111,17 @@ func isPlainly(r *request, mediaType string) bool {
 			return false
 		}
 	}
-	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && t == mediaType
+	t, _ := wire.ParseMediaType(r.Header.Get("Content-Type"))
+	return t == mediaType
 }
 
 // accepts tells whether a list of types has that of our descriptions in it, with
 // a quality above 0 (RFC 2326 12.1).
 func accepts(list string) bool {
 	for _, a := range wire.List(list) {
-		t, params, err := mime.ParseMediaType(a)
-		q, bad := strconv.ParseFloat(cmp.Or(params["q"], "1"), 64)
-		if err == nil && (t == "application/sdp" || t == "application/*" || t == "*/*") && bad == nil && q > 0 {
+		t, params := wire.ParseMediaType(a)
+		q, err := strconv.ParseFloat(cmp.Or(params["q"], "1"), 64)
+		if (t == "application/sdp" || t == "application/*" || t == "*/*") && err == nil && q > 0 {
 			return true
 		}
 	}
