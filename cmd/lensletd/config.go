@@ -69,8 +69,12 @@ func (c *config) load(file string) error {
 	case errors.As(err, &pe):
 		return usagef("%s:%d: %s", file, pe.Position.Line, pe.Message)
 	case err != nil: // a value of another type
-		line, text := 1, strings.TrimPrefix(err.Error(), "toml: ")
-		_, _ = fmt.Sscanf(text, "line %d", &line)
+		text := strings.TrimPrefix(err.Error(), "toml: ")
+		number, _, _ := strings.Cut(strings.TrimPrefix(text, "line "), " ")
+		line, err := strconv.Atoi(number)
+		if err != nil {
+			line = 1
+		}
 		return usagef("%s:%d: %s", file, line, text)
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
