@@ -233,7 +233,8 @@ func TestViewersLimit(t *testing.T) {
 // Without a file there is nothing to read anew: SIGHUP ends the program, as when
 // its terminal is closed.
 func TestHangupWithoutAFile(t *testing.T) {
-	cmd := exec.Command(program(t), "-listen", "127.0.0.1:0", "-source", "pattern", "-auth", "none")
+	// Where the tests run without a terminal SIGHUP may be ignored, which a program inherits.
+	cmd := exec.Command("env", "--default-signal=HUP", program(t), "-listen", "127.0.0.1:0", "-source", "pattern", "-auth", "none")
 	out := &buffer{}
 	cmd.Stdout = out
 	if err := cmd.Start(); err != nil {
