@@ -3,6 +3,7 @@ package rtspd
 import (
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,11 +73,16 @@ func TestPushLeavesAStalledServer(t *testing.T) {
 	s.stalling(release)
 	times := hasty
 	times.stall = 200 * time.Millisecond
+	times.first, times.most = time.Second, time.Second // for the status to be seen
 	l, p := pushing(t, s, PushConfig{URL: s.url()}, times)
 	t.Cleanup(func() { close(release) })
 	awaitStatus(t, p, "streaming")
-	l.fill()
-	awaitStatus(t, p, "failed: the server takes nothing more")
+	l.awaitWaiting(1)
+	l.publish(true, 1000)
+	await(t, "the push is given up", func() bool {
+		l.publish(false, 60_000)
+		return strings.HasPrefix(p.Status(), "failed: the server takes nothing more")
+	})
 	s.conn(1)
 }
 
