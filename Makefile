@@ -7,8 +7,11 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 TAGS     = $(if $(wildcard /usr/include/wels/codec_api.h),openh264)
 CACHE   := $(CURDIR)/.cache
 ARGS    ?=
+BENCH   ?=
+COUNT   ?= 1
+SENDING  = ./rtspd/udp ./rtspd/rtp
 
-.PHONY: run build test race virt virt-clients dist lint fuzz bench clean
+.PHONY: run build test race virt virt-clients dist lint fuzz bench bench-smoke bench-arm clean
 
 run: ## build, and stream: the first camera, else the test pattern
 	@.ci/deps run
@@ -46,8 +49,24 @@ lint:
 fuzz: ## whatever reads what the network sends, a minute each
 	.ci/fuzz
 
-bench: ## packetizer and send paths
-	$(GO) test -run '^$$' -bench . -benchmem ./rtspd/...
+bench: ## what viewers cost: benchmarks of the parts (for benchstat: COUNT=6), then lensletd beside others (BENCH='-h' tells how)
+	@.ci/deps bench
+	@mkdir -p $(CACHE)/bench
+	$(GO) test -run '^$$' -bench . -benchmem -count $(COUNT) ./rtspd/... >$(CACHE)/bench/parts.txt || { cat $(CACHE)/bench/parts.txt; exit 1; }
+	@cat $(CACHE)/bench/parts.txt
+	cd rtspd/bench && $(GO) run -mod=mod . $(BENCH)
+
+bench-smoke: ## ten viewers for 3 s: nothing lost, nothing allocated, also on ARM by QEMU
+	@.ci/deps bench
+	cd rtspd/bench && $(GO) test -mod=mod -count 1 -timeout 10m ./...
+
+bench-arm: ## the send path on 32-bit ARM and arm64: by QEMU on this kernel, and on the virtual board
+	@.ci/deps bench
+	CGO_ENABLED=0 GOARCH=arm GOARM=6 $(GO) test -exec qemu-arm -bench . -benchtime 100x $(SENDING)
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -exec qemu-aarch64 -bench . -benchtime 100x $(SENDING)
+	@.ci/deps virt
+	board/virt/test --arch armhf $(SENDING) -- -test.bench . -test.benchtime 100x
+	board/virt/test --arch arm64 $(SENDING) -- -test.bench . -test.benchtime 100x
 
 clean:
 	rm -rf bin dist

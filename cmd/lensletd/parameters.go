@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -36,8 +37,8 @@ type reading struct {
 func readOnly() []string {
 	return []string{
 		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
-		"frames_copied", "packets_sent", "bytes_sent", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable", "jitter", "latency",
-		"uptime", "temperature", "throttled", "push",
+		"frames_copied", "packets_sent", "bytes_sent", "sends_segmented", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable",
+		"jitter", "latency", "uptime", "temperature", "throttled", "push", "heap_allocations",
 	}
 }
 
@@ -122,6 +123,10 @@ func (r *reading) value(name string) (string, bool) {
 		return r.p.pipeline.Camera(), true
 	case "push":
 		return r.p.push.Status(), true
+	case "heap_allocations": // to the object; runtime/metrics counts some later
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return strconv.FormatUint(m.Mallocs, 10), true
 	}
 	if n, ok := r.counters()[name]; ok {
 		return strconv.FormatUint(n, 10), true
@@ -139,6 +144,7 @@ func (r *reading) counters() map[string]uint64 {
 		"frames_copied":       r.count.Copied,
 		"packets_sent":        r.stats.Packets,
 		"bytes_sent":          r.stats.Bytes,
+		"sends_segmented":     r.stats.Segmented,
 		"packets_received":    r.stats.Received,
 		"packets_lost":        r.stats.Lost,
 		"packets_resent":      r.stats.Resent,

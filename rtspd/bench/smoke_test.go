@@ -1,0 +1,84 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be the subjects that are in this program.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && (os.Args[1] == theFloor || os.Args[1] == gortsplibV5) {
+		if err := dispatch(os.Args[1:]); err != nil {
+			panic(err)
+		}
+	}
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		panic(err)
+	}
+	programs = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+var (
+	programs string // directory
+	once     sync.Map
+)
+
+// built is lensletd for a processor, "" for this one.
+func built(arch string) (string, error) {
+	build, _ := once.LoadOrStore(arch, sync.OnceValues(func() (string, error) {
+		s := &stage{dir: programs}
+		err := s.build(arch, "", false)
+		return filepath.Join(programs, "lensletd"+arch), err
+	}))
+	return build.(func() (string, error))()
+}
+
+// smoke is ten viewers for a while: nothing is lost, nothing allocated.
+func smoke(t *testing.T, arch, emulator, transport string, window time.Duration) result {
+	t.Helper()
+	s, err := newStage("../../.cache/bench")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := built(arch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.dir, s.daemon = t.TempDir(), append(strings.Fields(emulator), program)
+	const viewers = 10
+	r, err := s.run(setting{lensletd, transport, viewers}, window)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pictures := len(r.spread)
+	if r.lost != 0 || pictures == 0 || r.packets*r.seconds < float64(pictures) {
+		t.Errorf("%d packets lost, %d pictures came to all of %.0f packets", r.lost, pictures, r.packets*r.seconds)
+	}
+	if transport == byUDP && r.segmented < uint64(pictures*viewers) {
+		t.Errorf("%d segmented sends for %d pictures and %d viewers", r.segmented, pictures, viewers)
+	}
+	if r.allocations < 0 || r.allocations > 0.5 {
+		t.Errorf("%.2f heap objects for each frame", r.allocations)
+	}
+	t.Logf("%v; %d pictures, %d segmented sends, %.2f objects/frame", r, pictures, r.segmented, r.allocations)
+	return r
+}
+
+func TestTenViewersByUDP(t *testing.T) { smoke(t, "", "", byUDP, 3*time.Second) }
+
+func TestTenViewersByTCP(t *testing.T) { smoke(t, "", "", byTCP, 3*time.Second) }
+
+// The same by lensletd for other processors, which QEMU runs on this kernel.
+func TestTenViewersOfARM(t *testing.T) {
+	for _, c := range []struct{ arch, emulator string }{{"arm", "qemu-arm"}, {"arm64", "qemu-aarch64"}} {
+		t.Run(c.arch, func(t *testing.T) { smoke(t, c.arch, c.emulator, byUDP, time.Second) })
+	}
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// String is a run in one line.
+func (r result) String() string {
+	return fmt.Sprintf("%s %s %d: %.1f CPU-ms/s (readers %.0f), lost %d, p50 %s, RSS %s", r.subject, r.transport, r.viewers,
+		r.cpu, r.readers, r.lost, ms(percentile(r.latency, 50)), mb(r.memory.all))
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()*1000) }
+
+func mb(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/1e6) }
+
+// A group is the runs of one setting, in their order.
+type cell []result
+
+// cells are the results by setting, and the settings in their order.
+func cells(results []result) (map[setting]cell, []setting) {
+	by, order := map[setting]cell{}, []setting{}
+	for _, r := range results {
+		if by[r.setting] == nil {
+			order = append(order, r.setting)
+		}
+		by[r.setting] = append(by[r.setting], r)
+	}
+	return by, order
+}
+
+// middle is the median of a value over the runs; NaN without any.
+func (c cell) middle(value func(*result) float64) float64 {
+	var all []float64
+	for i := range c {
+		all = append(all, value(&c[i]))
+	}
+	return median(all)
+}
+
+func (c cell) cpu() float64 { return c.middle(func(r *result) float64 { return r.cpu }) }
+
+// pooled is a percentile over all runs' pictures; false without any.
+func (c cell) pooled(p int, of func(*result) []time.Duration) (time.Duration, bool) {
+	var all []time.Duration
+	for i := range c {
+		all = append(all, of(&c[i])...)
+	}
+	return percentile(all, p), len(all) > 0
+}
+
+// ratios compares the runs of two settings pair by pair.
+func ratios(a, b cell) []float64 {
+	var all []float64
+	for i := range min(len(a), len(b)) {
+		all = append(all, a[i].cpu/b[i].cpu)
+	}
+	return all
+}
+
+func (c cell) lost() (n uint64) {
+	for _, r := range c {
+		n += r.lost
+	}
+	return n
+}
+
+// own is what a server keeps in memory besides the clip, which stands for the
+// codec: mapped, or read.
+func (r *result) own(clip int64) int64 {
+	if r.memory.clip > 0 {
+		return r.memory.all - r.memory.clip
+	}
+	return r.memory.all - clip
+}
+
+// report prints the machine, the runs and the targets.
+func report(w io.Writer, results []result, clip int64) error {
+	by, order := cells(results)
+	fmt.Fprintf(w, "%s\n\n", machine())
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "by\tviewers\tserver\truns\tCPU-ms/s\tper viewer\t/floor\tpairs from-to\tlost\tp50 ms\tp99 ms\tspread p50\tRSS MB\tanon\twithout clip\tswitches/s\tallocs/frame\tGC\treaders' CPU\tMbit/s\t")
+	for _, s := range order {
+		c := by[s]
+		floor := by[setting{theFloor, s.transport, s.viewers}]
+		fmt.Fprintln(t, strings.Join(c.row(s, floor, clip), "\t")+"\t")
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprint(w, `
+Medians over the runs; lensletd and floor take turns, and /floor is the median of the pairs. CPU-ms/s: the server's CPU time.
+p50, p99: from the frame being ready (lensletd, gst: by their sender reports; floor, gortsplib: when it was due) to its last packet read by
+the last viewer; spread: from the first viewer to the last. RSS without clip: the clip stands for the
+codec's memory. GC: collections by need in a window.
+
+`)
+	return printTargets(w, targets(by, clip))
+}
+
+func (c cell) row(s setting, floor cell, clip int64) []string {
+	optional := func(d time.Duration, ok bool) string {
+		if !ok {
+			return "-"
+		}
+		return ms(d)
+	}
+	ratio, from := "-", "-"
+	if r := ratios(c, floor); len(r) > 0 && s.subject != theFloor {
+		ratio, from = fmt.Sprintf("%.2f", median(r)), fmt.Sprintf("%.2f-%.2f", slices.Min(r), slices.Max(r))
+	}
+	allocations := "-"
+	if a := c.middle(func(r *result) float64 { return r.allocations }); a >= 0 {
+		allocations = fmt.Sprintf("%.2f", a)
+	}
+	number := func(format string, value func(*result) float64) string { return fmt.Sprintf(format, c.middle(value)) }
+	return []string{
+		s.transport, fmt.Sprint(s.viewers), s.subject, fmt.Sprint(len(c)),
+		fmt.Sprintf("%.1f", c.cpu()), fmt.Sprintf("%.2f", c.cpu()/float64(s.viewers)), ratio, from, fmt.Sprint(c.lost()),
+		optional(c.pooled(50, func(r *result) []time.Duration { return r.latency })),
+		optional(c.pooled(99, func(r *result) []time.Duration { return r.latency })),
+		optional(c.pooled(50, func(r *result) []time.Duration { return r.spread })),
+		number("%.1f", func(r *result) float64 { return float64(r.memory.all) / 1e6 }),
+		number("%.1f", func(r *result) float64 { return float64(r.memory.anon) / 1e6 }),
+		number("%.1f", func(r *result) float64 { return float64(r.own(clip)) / 1e6 }),
+		number("%.0f", func(r *result) float64 { return r.switches }), allocations,
+		number("%.0f", func(r *result) float64 { return float64(r.collections) }),
+		number("%.0f", func(r *result) float64 { return r.readers }),
+		number("%.2f", func(r *result) float64 { return r.megabits }),
+	}
+}
+
+// machine says what was measured on.
+func machine() string {
+	model := "CPU"
+	if b, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(b)) {
+			if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
+				model = strings.TrimSpace(value)
+			}
+		}
+	}
+	var u unix.Utsname
+	_ = unix.Uname(&u) // cannot fail
+	load, _ := os.ReadFile("/proc/loadavg")
+	return fmt.Sprintf("%d cores of %s, Linux %s, %s; load %s", runtime.NumCPU(), model, unix.ByteSliceToString(u.Release[:]),
+		runtime.Version(), strings.TrimSpace(string(load)))
+}
+
+// A goal is one line of the targets.
+type goal struct {
+	what     string
+	most     float64
+	measured float64 // NaN: not measured
+	unit     string
+}
+
+func (g goal) met() string {
+	switch {
+	case math.IsNaN(g.measured):
+		return "not measured"
+	case g.measured <= g.most:
+		return "met"
+	}
+	return "NOT MET"
+}
+
+func printTargets(w io.Writer, goals []goal) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "target\tat most\tmeasured\t")
+	for _, g := range goals {
+		fmt.Fprintf(t, "%s\t%g %s\t%.2f\t%s\n", g.what, g.most, g.unit, g.measured, g.met())
+	}
+	return t.Flush()
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// flat is how far the cost of a viewer may be from the mean, in percent.
+const flat = 20
+
+// targets are what lensletd shall reach, and what it does.
+func targets(by map[setting]cell, clip int64) []goal {
+	var goals []goal
+	for _, t := range []struct {
+		by             string
+		ratio, latency float64
+	}{{byUDP, 1.2, 2.5}, {byTCP, 1.3, 1}} {
+		at := func(subject string, n int) cell { return by[setting{subject, t.by, n}] }
+		for _, n := range []int{50, 100} {
+			goals = append(goals, goal{fmt.Sprintf("CPU of %d viewers by %s", n, t.by), t.ratio, median(ratios(at(lensletd, n), at(theFloor, n))), "x floor"})
+		}
+		p50, ok := at(lensletd, 50).pooled(50, func(r *result) []time.Duration { return r.latency })
+		goals = append(goals,
+			goal{"fixed cost, one viewer by " + t.by, 8, at(lensletd, 1).cpu(), "CPU-ms/s"},
+			goal{"lost packets, 100 viewers by " + t.by, 0, orNot(float64(at(lensletd, 100).lost()), len(at(lensletd, 100)) > 0), ""},
+			goal{"frame ready to read by the last of 50, p50, by " + t.by, t.latency, orNot(p50.Seconds()*1000, ok), "ms"},
+			goal{"RSS with 100 viewers by " + t.by, 12, at(lensletd, 100).middle(func(r *result) float64 { return float64(r.own(clip)) / 1e6 }), "MB"},
+			goal{"heap allocations per frame, any viewers by " + t.by, 0.2, allocations(by, t.by), ""},
+			goal{"cost of a viewer from 10 to 500 by " + t.by + ", off its mean", flat, unevenness(by, t.by), "%"},
+		)
+	}
+	return goals
+}
+
+func orNot(v float64, ok bool) float64 {
+	if !ok {
+		return math.NaN()
+	}
+	return v
+}
+
+// allocations is the worst of lensletd's medians.
+func allocations(by map[setting]cell, transport string) float64 {
+	worst := math.NaN()
+	for s, c := range by {
+		if s.subject == lensletd && s.transport == transport {
+			if a := c.middle(func(r *result) float64 { return r.allocations }); !(a <= worst) {
+				worst = a
+			}
+		}
+	}
+	return worst
+}
+
+// unevenness is how far what one viewer costs more than the first is from its
+// mean over the numbers of viewers from 10 to 500, in percent.
+func unevenness(by map[setting]cell, transport string) float64 {
+	one := by[setting{lensletd, transport, 1}]
+	var costs []float64
+	for s, c := range by {
+		if s.subject == lensletd && s.transport == transport && s.viewers >= 10 && s.viewers <= 500 {
+			costs = append(costs, (c.cpu()-one.cpu())/float64(s.viewers-1))
+		}
+	}
+	if len(one) == 0 || len(costs) < 2 {
+		return math.NaN()
+	}
+	mean := 0.0
+	for _, c := range costs {
+		mean += c / float64(len(costs))
+	}
+	return max(slices.Max(costs)-mean, mean-slices.Min(costs)) / mean * 100
+}
