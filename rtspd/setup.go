@@ -50,37 +50,10 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	if !ok {
 		return notNow("the transport of a playing session stays; PAUSE first"), nil
 	}
-	offers, err := r.offers()
-	if err != nil {
-		return plain(wire.BadRequest, err.Error()), nil
+	t, v, refused := c.agree(r, ses)
+	if refused != nil {
+		return refused, nil
 	}
-	i := slices.IndexFunc(offers, func(t wire.Transport) bool {
-		return c.usable(r, t)
-	})
-	if i < 0 {
-		return c.noTransport(r, offers), nil
-	}
-	t := offers[i]
-	if c.keyless(r, &t) {
-		return plain(wire.Forbidden, "SRTP needs a key: by MIKEY in Transport, or by the description, DESCRIBE "+base(r)+"?srtp"), nil
-	}
-	safe, err := c.safety(r, &t)
-	if err != nil {
-		return r.badKey(err), nil
-	}
-	v, err := c.viewerFor(r, ses, &t)
-	if errors.Is(err, errLanes) {
-		return busy(roomAfter, err.Error()), nil
-	}
-	if err != nil {
-		return plain(wire.InternalServerError, err.Error()), nil
-	}
-	if v == nil {
-		return plain(wire.NotEnoughBandwidth, "this connection has no channel left"), nil
-	}
-	v.safe = safe
-	t.SSRC = r.stream.source(v)
-	r.answerKey(&t, &offers[i], v)
 	had, has := ses.viewer.Load(), v
 	if displaced, ok = c.srv.bind(ses, v); !ok {
 		had, has = has, had
@@ -99,11 +72,45 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	ses.state = next
 	v.lanes.serve(ses)
 	res = ses.ok()
+	res.Header.Set("Transport", t.String())
+	return res, displaced
+}
+
+// agree makes a viewer for the first of the transports offered that the server
+// has, and tells what to answer; or what the refusal is.
+func (c *conn) agree(r *request, ses *session) (t wire.Transport, v *viewer, refused *wire.Response) {
+	offers, err := r.offers()
+	if err != nil {
+		return t, nil, plain(wire.BadRequest, err.Error())
+	}
+	i := slices.IndexFunc(offers, func(t wire.Transport) bool { return c.usable(r, t) })
+	if i < 0 {
+		return t, nil, c.noTransport(r, offers)
+	}
+	t = offers[i]
+	if c.keyless(r, &t) {
+		return t, nil, plain(wire.Forbidden, "SRTP needs a key: by MIKEY in Transport, or by the description, DESCRIBE "+base(r)+"?srtp")
+	}
+	safe, err := c.safety(r, &t)
+	if err != nil {
+		return t, nil, r.badKey(err)
+	}
+	v, err = c.viewerFor(r, ses, &t)
+	switch {
+	case errors.Is(err, errLanes):
+		return t, nil, busy(roomAfter, err.Error())
+	case err != nil:
+		return t, nil, plain(wire.InternalServerError, err.Error())
+	case v == nil:
+		return t, nil, plain(wire.NotEnoughBandwidth, "this connection has no channel left")
+	}
+	v.safe = safe
+	t.SSRC = r.stream.source(v)
+	r.answerKey(&t, &offers[i], v)
 	if r.v2 {
 		c.addresses(&t, len(offers[i].DestAddr))
 	}
-	res.Header.Set("Transport", t.String())
-	return res, displaced
+	return t, v, nil
 }
 
 // usable tells whether the server has this transport. Packets for somebody
