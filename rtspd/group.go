@@ -147,4 +147,5 @@ func (s *Stream) heardFrom(g *group, f *rtp.Feedback, now time.Duration) {
 	l.heard = now
 	f.Report.Highest -= l.cycles
 	s.heard(&l.viewer, f.Report)
+	g.sink.lossAt = max(g.sink.lossAt, l.lossAt)
 }

@@ -139,7 +139,7 @@ func listenToSend(at *net.Interface, local netip.Addr, ttl int) (*net.UDPConn, e
 		p := ipv6.NewPacketConn(c)
 		err = errors.Join(p.SetMulticastInterface(at), p.SetMulticastHopLimit(max(1, ttl)), p.SetMulticastLoopback(true))
 	}
-	if err = errors.Join(err, c.SetWriteBuffer(udpSendBuffer)); err != nil {
+	if err = errors.Join(err, c.SetWriteBuffer(udpSendBuffer), udp.Fragment(c)); err != nil {
 		_ = c.Close()
 		return nil, err
 	}

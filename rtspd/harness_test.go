@@ -214,9 +214,7 @@ func (l *lab) cleanup() {
 		l.t.Errorf("Serve: %v", l.served)
 	}
 	for i, u := range l.published {
-		if n := u.releases.Load(); n != 1 {
-			l.t.Errorf("unit %d was released %d times", i, n)
-		}
+		await(l.t, fmt.Sprintf("unit %d is released", i), func() bool { return u.releases.Load() == 1 })
 	}
 	if n := len(l.srv.sessions) + len(l.srv.byRTCP) + len(l.srv.conns) + len(l.stream.viewers) + len(l.srv.groups.open) + int(l.srv.lanes.open.Load()); n != 0 {
 		l.t.Errorf("%d sessions, connections or viewers are left", n)

@@ -94,6 +94,9 @@ func (s *Stream) heard(v *viewer, r rtp.Reception) {
 	lost := uint64(max(0, r.Lost))
 	s.sent.Received += max(received, v.received) - v.received
 	s.sent.Lost += max(lost, v.lost) - v.lost
+	if lost > v.lost {
+		v.lossAt = monotonic()
+	}
 	v.received, v.lost = max(received, v.received), max(lost, v.lost)
 }
 

@@ -150,11 +150,19 @@ func (s *Stream) sendSafe(b *burst) (sent bool) {
 		e.unit = s.sent.Units
 		safe := e.cover(b)
 		s.sender.Plan(safe.packets)
+		paced := false
 		for _, w := range s.viewers[i:] {
-			if w.safe != nil && w.safe.epoch == e && s.sendTo(w, &safe) {
+			switch {
+			case w.safe == nil || w.safe.epoch != e:
+			case w.paced:
+				paced = true
+			case s.sendTo(w, &safe):
 				w.safe.last = e.next
 				sent = true
 			}
+		}
+		if paced {
+			s.pace.bursts = append(s.pace.bursts, safe)
 		}
 	}
 	return sent

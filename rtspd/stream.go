@@ -1,6 +1,7 @@
 package rtspd
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
@@ -40,6 +41,9 @@ type StreamConfig struct {
 	KeyFrame   func()     // asks the codec for a key frame; must not block
 	MTU        int        // bytes of an RTP packet at most; 1,400 when 0
 	Multicast  Multicast  // where viewers by multicast are served
+
+	Pacing      Pacing // whose packets are paced
+	PacingChunk int    // packets that are sent at once where it is; 16 when 0
 }
 
 // A Stream fans the units of one codec out to its viewers.
@@ -60,6 +64,7 @@ type Stream struct {
 	frames     []*framed // of the unit being published, one for each channel in use
 	viewers    []*viewer
 	ring       ring // filled while a viewer may ask for packets again
+	pace       pacer
 	sps, pps   []byte
 	revision   uint64        // of the description
 	modified   time.Time     // when it changed
@@ -77,6 +82,8 @@ type Stream struct {
 // of RTP, summed over the viewers.
 type Stats struct {
 	Viewers         int
+	PacedViewers    int           // whose packets are paced
+	Paced           uint64        // packets of units that went out in chunks, of those in Packets
 	Units           uint64        // published
 	Packets, Bytes  uint64        // handed to the kernel, or to a viewer's queue
 	Copied          uint64        // bytes copied for TCP viewers
@@ -94,9 +101,8 @@ type Stats struct {
 
 // NewStream makes a stream; NewServer serves it.
 func NewStream(cfg StreamConfig) *Stream {
-	if cfg.MTU == 0 {
-		cfg.MTU = 1400
-	}
+	cfg.MTU = cmp.Or(cfg.MTU, 1400)
+	cfg.PacingChunk = cmp.Or(cfg.PacingChunk, defaultChunk)
 	var r [14]byte
 	_, _ = rand.Read(r[:]) // never fails (crypto/rand)
 	s := &Stream{
@@ -148,15 +154,19 @@ func (s *Stream) Describe(framerate float64, bitrate int) {
 // Publish sends a unit to everyone who plays. It takes the unit over, blocks on
 // nobody, and allocates nothing once running. One goroutine at a time calls it.
 func (s *Stream) Publish(u Unit) {
-	defer u.Release()
 	if u.Key() {
 		s.study(u)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	late := s.hurry()
 	s.sent.Units++
-	if len(s.viewers) > 0 {
-		s.fanOut(u)
+	borrowed := len(s.viewers) > 0 && s.fanOut(u)
+	s.mu.Unlock()
+	if late != nil {
+		late.Release()
+	}
+	if !borrowed {
+		u.Release()
 	}
 }
 
@@ -180,36 +190,43 @@ func (b *burst) framedLen() int {
 	return b.octets + len(b.packets)*each
 }
 
-func (s *Stream) fanOut(u Unit) {
+// fanOut sends a unit. True: it is borrowed until all of it is sent.
+func (s *Stream) fanOut(u Unit) (borrowed bool) {
 	b := burst{seq: s.packetizer.Next(), rtptime: s.clock.RTP(u.Timestamp()), captured: u.Timestamp(), key: u.Key()}
 	b.packets = s.packetizer.Packetize(u.NALUs(), b.rtptime)
 	for _, p := range b.packets {
 		b.octets += p.Len() - rtp.HeaderSize
 	}
 	if len(b.packets) == 0 {
-		return
+		return false
 	}
-	s.ring.keep(b.seq, b.packets, monotonic())
+	now := monotonic()
+	s.ring.keep(b.seq, b.packets, now)
+	if s.choose(len(b.packets), now) {
+		s.pace.bursts = append(s.pace.bursts, b)
+	}
 	s.sender.Plan(b.packets)
 	s.owed = s.owed && !b.key
 	sent, wanted := false, s.owed
 	for _, v := range s.viewers {
-		if v.safe == nil {
+		if v.safe == nil && !v.paced {
 			sent = s.sendTo(v, &b) || sent
 		}
 	}
 	sent = s.sendSafe(&b) || sent
+	borrowed = s.sendPaced(u, now)
 	for _, v := range s.viewers {
 		wanted = wanted || v.wants()
 	}
-	s.letGo()
-	now := monotonic()
+	s.letGo(borrowed)
+	now = monotonic()
 	if wanted {
 		s.askKeyFrame(now)
 	}
-	if sent {
+	if sent && !borrowed {
 		s.took.add(now, b.captured)
 	}
+	return borrowed
 }
 
 // sendTo sends the packets to a viewer, unless it waits for a key frame or is
@@ -260,9 +277,11 @@ func (s *Stream) datagrams(v *viewer, b *burst) int {
 }
 
 // letGo forgets the unit, which may be unmapped after its release.
-func (s *Stream) letGo() {
+func (s *Stream) letGo(borrowed bool) {
 	s.sender.Plan(nil)
-	s.packetizer.Packetize(nil, 0)
+	if !borrowed {
+		s.packetizer.Packetize(nil, 0)
+	}
 	for _, f := range s.frames {
 		f.release()
 	}
@@ -290,6 +309,7 @@ func (s *Stream) framedFor(v *viewer, b *burst) *framed {
 // join lets a viewer play from the next key frame on. begin is called once,
 // by the publisher, just before the first packet.
 func (s *Stream) join(v *viewer, begin func(seq uint16, rtptime uint32)) {
+	air := s.overTheAir(v)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v.waiting, v.begin = true, begin
@@ -297,6 +317,7 @@ func (s *Stream) join(v *viewer, begin func(seq uint16, rtptime uint32)) {
 	if v.group != nil {
 		v = v.group.enter(v)
 	}
+	v.air = air
 	if !slices.Contains(s.viewers, v) {
 		s.viewers = append(s.viewers, v)
 	}
@@ -351,11 +372,15 @@ func (s *Stream) remove(v *viewer, bye bool) bool {
 // Stats counts what happened so far.
 func (s *Stream) Stats() Stats {
 	s.mu.Lock()
-	st := s.sent
+	st, now := s.sent, monotonic()
 	for _, v := range s.viewers {
-		st.Viewers++
+		n := 1
 		if v.group != nil {
-			st.Viewers += len(v.group.members) - 1
+			n = len(v.group.members)
+		}
+		st.Viewers += n
+		if s.paces(v, now) {
+			st.PacedViewers += n
 		}
 		st.Jitter = max(st.Jitter, v.jitter())
 	}
@@ -363,6 +388,6 @@ func (s *Stream) Stats() Stats {
 		st.Segmented = s.sender.Counters().Segmented
 	}
 	s.mu.Unlock()
-	st.P50, st.P99, st.HasLatency = s.took.percentiles(monotonic())
+	st.P50, st.P99, st.HasLatency = s.took.percentiles(now)
 	return st
 }

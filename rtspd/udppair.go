@@ -37,7 +37,7 @@ func listenPair() (*udpPair, error) {
 			last = err
 			continue
 		}
-		err = errors.Join(rtp.SetWriteBuffer(udpSendBuffer), udp.ReportRefusals(rtp), udp.ReportRefusals(rtcp))
+		err = errors.Join(rtp.SetWriteBuffer(udpSendBuffer), udp.ReportRefusals(rtp), udp.ReportRefusals(rtcp), udp.Fragment(rtp), udp.Fragment(rtcp))
 		if err != nil {
 			last = errors.Join(err, rtp.Close(), rtcp.Close())
 			break

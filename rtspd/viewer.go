@@ -39,6 +39,11 @@ type viewer struct {
 	trip     time.Duration                    // round trip, by the receiver reports; 0: not known
 	resent   []resend                         // what was sent once more, while it plays
 
+	air      bool          // packets leave by a wireless interface
+	lossAt   time.Duration // when a report last showed loss; 0: none did
+	lossTold bool          // the log was told that this viewer is paced for it
+	paced    bool          // the unit under way is
+
 	reports    bool          // receiver reports came
 	toldJitter time.Duration // what the client said, when asked
 }

@@ -39,6 +39,8 @@ type config struct {
 	RTSPU     string `toml:"rtspu"`         // HOST:PORT of requests in datagrams; "" = none
 	Multicast string `toml:"multicast"`     // off, auto, or GROUP:PORT of RTP
 	TTL       int    `toml:"multicast_ttl"` // routers that multicast packets may pass, and one: 1 to 255
+	Pacing    string `toml:"pacing"`        // auto, on or off: whose packets by UDP are spread over time
+	Chunk     int    `toml:"pacing_chunk"`  // packets that leave at once where it is on, 8 to 64
 
 	// What a running daemon takes anew (reload.go).
 	RedirectTo string `toml:"redirect_to"` // URL that new viewers are sent to; "" = none
@@ -52,7 +54,7 @@ type config struct {
 }
 
 func defaults() config {
-	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Packet: 1400, Multicast: "off", TTL: 1, SRTP: "on", Log: "info"}
+	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Packet: 1400, Multicast: "off", TTL: 1, Pacing: "auto", Chunk: 16, SRTP: "on", Log: "info"}
 }
 
 // load reads the file over what is there.

@@ -38,6 +38,7 @@ func readOnly() []string {
 	return []string{
 		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
 		"frames_copied", "packets_sent", "bytes_sent", "sends_segmented", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable",
+		"viewers_paced", "packets_paced",
 		"jitter", "latency", "uptime", "temperature", "throttled", "push", "heap_allocations",
 	}
 }
@@ -149,6 +150,8 @@ func (r *reading) counters() map[string]uint64 {
 		"packets_lost":        r.stats.Lost,
 		"packets_resent":      r.stats.Resent,
 		"viewers_unreachable": r.stats.Unreachable,
+		"viewers_paced":       uint64(r.stats.PacedViewers),
+		"packets_paced":       r.stats.Paced,
 	}
 }
 

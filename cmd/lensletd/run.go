@@ -136,6 +136,7 @@ func (d *daemon) open() (err error) {
 	}
 	d.stream = rtspd.NewStream(rtspd.StreamConfig{
 		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet, Multicast: d.multicast(),
+		Pacing: pacings()[d.Pacing], PacingChunk: d.Chunk,
 	})
 	p.stream, p.advert = d.stream, d.advert
 	d.server, err = rtspd.NewServer(rtspd.Config{

@@ -19,7 +19,18 @@ func (c *config) validateTransports() error {
 	if c.TTL < 1 || c.TTL > 255 {
 		return usagef("multicast_ttl %d is not a number of hops; right would be 1 to 255", c.TTL)
 	}
+	if _, ok := pacings()[c.Pacing]; !ok {
+		return usagef("pacing %q is not known; right would be auto, on or off", c.Pacing)
+	}
+	if c.Chunk < 8 || c.Chunk > 64 {
+		return usagef("pacing_chunk %d is not a number of packets; right would be 8 to 64", c.Chunk)
+	}
 	return nil
+}
+
+// pacings are what the setting can be.
+func pacings() map[string]rtspd.Pacing {
+	return map[string]rtspd.Pacing{"auto": rtspd.PacingAuto, "on": rtspd.PacingOn, "off": rtspd.PacingOff}
 }
 
 // listenDatagrams opens the port for requests in datagrams, if there is one.

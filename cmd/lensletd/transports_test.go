@@ -56,6 +56,9 @@ func TestTransportMistakes(t *testing.T) {
 		`multicast_ttl = 0`:     "multicast_ttl 0",
 		`multicast_ttl = 256`:   "multicast_ttl 256",
 		`multicast_ttl = "far"`: "",
+		`pacing = "yes"`:        "pacing \"yes\"",
+		`pacing_chunk = 7`:      "pacing_chunk 7",
+		`pacing_chunk = 65`:     "pacing_chunk 65",
 	} {
 		_, err := parseFlags([]string{"-config", configFile(t, "name = \"x\"\n"+text+"\n")}, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), "lenslet.toml:2: "+want) {

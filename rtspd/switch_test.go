@@ -1,0 +1,102 @@
+package rtspd
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"testing"
+	"time"
+
+	"lenslet/rtspd/nettest"
+)
+
+// A small switch: 20 Mbit/s to the viewer, and room for 112 KB in all.
+const (
+	switchRate  = "20mbit"
+	switchBurst = "16kb"
+	switchQueue = "96kb"
+)
+
+// A key frame a second, of 8 Mbit/s at 30 frames/s.
+const (
+	switchKey   = 125_000 // bytes
+	switchOther = 29_700
+	switchUnits = 90
+)
+
+// The packets of a key frame overrun a small switch, unless they are paced.
+func TestKeyFramesThroughASmallSwitch(t *testing.T) {
+	lost := map[Pacing]float64{}
+	for _, m := range []struct {
+		name   string
+		pacing Pacing
+	}{{"off", PacingOff}, {"on", PacingOn}} {
+		t.Run(m.name, func(t *testing.T) {
+			lost[m.pacing] = throughSwitch(t, m.pacing)
+			t.Logf("8 Mbit/s through %s with room for %s, pacing %s: %.2f %% of the packets are lost", switchRate, switchQueue, m.name, 100*lost[m.pacing])
+		})
+	}
+	if lost[PacingOff] < 0.005 || lost[PacingOn] > lost[PacingOff]/2 { // nothing, on a machine that is not busy
+		t.Errorf("%v of the packets are lost without pacing, %v with it", lost[PacingOff], lost[PacingOn])
+	}
+}
+
+func throughSwitch(t *testing.T, pacing Pacing) (lost float64) {
+	camera, viewer := nettest.Connect(t, 0, nettest.NewHost(t), nettest.NewHost(t))
+	camera.Run(t, "tc", "qdisc", "add", "dev", camera.Name, "root", "tbf", "rate", switchRate, "burst", switchBurst, "limit", switchQueue)
+	var l *lab
+	var c *client
+	camera.Do(t, func() {
+		l = newLabOn(t, net.JoinHostPort(camera.IPv4.String(), "0"), func(_ *Config, s *StreamConfig) { s.Pacing = pacing })
+	})
+	viewer.Do(t, func() {
+		c = l.dial()
+		port := c.openUDP(viewer.IPv4.String())
+		c.setup(fmt.Sprintf("RTP/AVP;unicast;client_port=%d-%d", port, port+1))
+	})
+	c.play()
+	first := l.next() - 4 // of the unit that play publishes
+	arrived := make(chan int)
+	go func() { arrived <- countPackets(c.udp[0]) }()
+	frames := time.NewTicker(time.Second / 30)
+	defer frames.Stop()
+	for i := range switchUnits {
+		<-frames.C
+		if i%30 == 0 {
+			l.publish(true, switchKey)
+		} else {
+			l.publish(false, switchOther)
+		}
+	}
+	sent := l.next() - first
+	for i := 1; ; i++ { // until the viewer has seen the end
+		<-frames.C
+		select {
+		case n := <-arrived:
+			return 1 - float64(n)/float64(sent)
+		default:
+			l.publish(false, 1)
+		}
+	}
+}
+
+// next is the number of the next packet.
+func (l *lab) next() uint16 {
+	l.stream.mu.Lock()
+	defer l.stream.mu.Unlock()
+	return l.stream.packetizer.Next()
+}
+
+// countPackets counts what comes, up to the first packet of one byte.
+func countPackets(c *net.UDPConn) (n int) {
+	buf := make([]byte, 1<<16)
+	seen := map[uint16]bool{}
+	_ = c.SetReadDeadline(time.Now().Add(patience))
+	for {
+		size, err := c.Read(buf)
+		if err != nil || size == 12+1 {
+			return len(seen)
+		}
+		seen[binary.BigEndian.Uint16(buf[2:])] = true
+	}
+}
