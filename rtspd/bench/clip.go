@@ -23,7 +23,7 @@ const (
 // makeClip has FFmpeg make the clip in a directory, unless it is there: 10 s of
 // 1080p30 at 8 Mbit/s with a key frame every 2 s, noise so that x264 needs them.
 func makeClip(dir string) (string, error) {
-	clip := filepath.Join(dir, "clip-1.264")
+	clip := filepath.Join(dir, "clip-2.264")
 	if _, err := os.Stat(clip); err == nil {
 		return clip, nil
 	}
@@ -33,7 +33,7 @@ func makeClip(dir string) (string, error) {
 	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-y",
 		"-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30", "-t", "10", "-vf", "noise=alls=24:allf=t:all_seed=7",
 		"-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "high", "-bf", "0", "-pix_fmt", "yuv420p",
-		"-b:v", "8150k", "-maxrate", "8150k", "-bufsize", "1500k",
+		"-b:v", "8480k", "-maxrate", "8480k", "-bufsize", "1500k",
 		"-x264-params", "keyint=60:min-keyint=60:scenecut=0:sliced-threads=0", "-f", "h264", clip+".part")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {

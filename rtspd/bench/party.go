@@ -297,7 +297,7 @@ func (p *party) keepAlive() {
 // say sends a request over the detached connection. The readers pass the answer
 // over; who cannot send now has sent something a moment ago.
 func (g *guest) say(method string) {
-	if g.session == "" || g.fd < 0 {
+	if g.fd < 0 || g.session == "" { // not playing, or not by RTSP
 		return
 	}
 	g.cseq++

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,36 @@ func TestSubjectThatDoesNotServe(t *testing.T) {
 	}
 	s.daemon = []string{filepath.Join(s.dir, "nothing")}
 	if _, err := s.start(lensletd); !os.IsNotExist(err) && !strings.Contains(err.Error(), "no such file") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Who cannot join leaves nothing behind, whatever was done.
+func TestJoinFails(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 100))
+			c.Close()
+		}
+	}()
+	to := target{address: l.Addr().String(), path: "main"}
+	for _, transport := range []string{byUDP, byTCP, byMulticast} {
+		for _, to.floor = range []bool{false, true} {
+			if _, err := join(to, transport, 3); err == nil || !strings.HasPrefix(err.Error(), "viewer 1: ") {
+				t.Errorf("%s: error %v", transport, err)
+			}
+		}
+	}
+	l.Close()
+	if _, err := join(to, byUDP, 3); err == nil || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("error %v", err)
 	}
 }

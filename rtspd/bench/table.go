@@ -50,6 +50,15 @@ func (c cell) middle(value func(*result) float64) float64 {
 
 func (c cell) cpu() float64 { return c.middle(func(r *result) float64 { return r.cpu }) }
 
+// cost is the CPU time for a viewer, in ms for each nominal of the megabits that
+// it got: a server that falls behind is not cheaper for that.
+func (r *result) cost() float64 { return r.cpu / float64(r.viewers) / r.megabits * nominal }
+
+// nominal is the bit rate of the clip, in Mbit/s.
+const nominal = 8
+
+func (c cell) cost() float64 { return c.middle((*result).cost) }
+
 // pooled is a percentile over all runs' pictures; false without any.
 func (c cell) pooled(p int, of func(*result) []time.Duration) (time.Duration, bool) {
 	var all []time.Duration
@@ -63,7 +72,7 @@ func (c cell) pooled(p int, of func(*result) []time.Duration) (time.Duration, bo
 func ratios(a, b cell) []float64 {
 	var all []float64
 	for i := range min(len(a), len(b)) {
-		all = append(all, a[i].cpu/b[i].cpu)
+		all = append(all, a[i].cost()/b[i].cost())
 	}
 	return all
 }
@@ -99,10 +108,10 @@ func report(w io.Writer, results []result, clip int64) error {
 		return err
 	}
 	fmt.Fprint(w, `
-Medians over the runs; lensletd and floor take turns, and /floor is the median of the pairs. CPU-ms/s: the server's CPU time.
-p50, p99: from the frame being ready (lensletd, gst: by their sender reports; floor, gortsplib: when it was due) to its last packet read by
-the last viewer; spread: from the first viewer to the last. RSS without clip: the clip stands for the
-codec's memory. GC: collections by need in a window.
+Medians over the runs; lensletd and floor take turns, and /floor is the median of the pairs. CPU-ms/s: the server's CPU time;
+per viewer: for each 8 Mbit that came. p50, p99: from the frame being ready (lensletd, gst: by their sender reports; floor,
+gortsplib: when it was due) to its last packet read by the last viewer; spread: from the first viewer to the last. RSS without
+clip: the clip stands for the codec's memory. GC: collections by need in a window.
 
 `)
 	return printTargets(w, targets(by, clip))
@@ -126,7 +135,7 @@ func (c cell) row(s setting, floor cell, clip int64) []string {
 	number := func(format string, value func(*result) float64) string { return fmt.Sprintf(format, c.middle(value)) }
 	return []string{
 		s.transport, fmt.Sprint(s.viewers), s.subject, fmt.Sprint(len(c)),
-		fmt.Sprintf("%.1f", c.cpu()), fmt.Sprintf("%.2f", c.cpu()/float64(s.viewers)), ratio, from, fmt.Sprint(c.lost()),
+		fmt.Sprintf("%.1f", c.cpu()), fmt.Sprintf("%.2f", c.cost()), ratio, from, fmt.Sprint(c.lost()),
 		optional(c.pooled(50, func(r *result) []time.Duration { return r.latency })),
 		optional(c.pooled(99, func(r *result) []time.Duration { return r.latency })),
 		optional(c.pooled(50, func(r *result) []time.Duration { return r.spread })),

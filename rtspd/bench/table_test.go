@@ -91,12 +91,18 @@ func TestTargetsThatWereNotMeasured(t *testing.T) {
 }
 
 func TestRatiosAreThoseOfPairs(t *testing.T) {
+	run := func(cpu, megabits float64) result {
+		return result{setting: setting{viewers: 10}, cpu: cpu, megabits: megabits}
+	}
 	var a, b cell
 	for _, pair := range [][2]float64{{10, 5}, {100, 100}, {9, 6}} { // the machine was busy in the second
-		a, b = append(a, result{cpu: pair[0]}), append(b, result{cpu: pair[1]})
+		a, b = append(a, run(pair[0], 8)), append(b, run(pair[1], 8))
 	}
 	if r := ratios(a, b); !slices.Equal(r, []float64{2, 1, 1.5}) || median(r) != 1.5 {
 		t.Errorf("ratios %v", r)
+	}
+	if r := ratios(cell{run(10, 4)}, cell{run(10, 8)}); r[0] != 2 {
+		t.Errorf("who sends half of it for the same costs %v of the other", r)
 	}
 	if r := ratios(a, b[:1]); len(r) != 1 {
 		t.Errorf("ratios of one pair are %v", r)

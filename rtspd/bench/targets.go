@@ -61,7 +61,7 @@ func unevenness(by map[setting]cell, transport string) float64 {
 	var costs []float64
 	for s, c := range by {
 		if s.subject == lensletd && s.transport == transport && s.viewers >= 10 && s.viewers <= 500 {
-			costs = append(costs, (c.cpu()-one.cpu())/float64(s.viewers-1))
+			costs = append(costs, (c.cost()*float64(s.viewers)-one.cost())/float64(s.viewers-1))
 		}
 	}
 	if len(one) == 0 || len(costs) < 2 {
