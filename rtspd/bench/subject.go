@@ -58,7 +58,7 @@ func (s *stage) command(name string) ([]string, error) {
 	switch name {
 	case lensletd:
 		config := filepath.Join(s.dir, "lensletd.toml")
-		text := fmt.Sprintf("listen = \"127.0.0.1:0\"\nsource = %q\nauth = \"none\"\nmdns = false\nlog = \"error\"\npacket = %d\nmulticast = \"239.255.77.1:5004\"\n"+
+		text := fmt.Sprintf("listen = \"127.0.0.1:0\"\nsource = %q\nauth = \"none\"\nmdns = false\nlog = \"error\"\npacket = %d\nmulticast = \"239.255.77.1:5004\"\npacing = \"off\"\n"+
 			"[limits]\nconnections = 5000\nconnections_per_address = 5000\nsessions_per_address = 5000\n", "file:"+s.clip, packetSize)
 		return append(s.daemon[:len(s.daemon):len(s.daemon)], "-config", config), os.WriteFile(config, []byte(text), 0o600)
 	case theFloor, gortsplibV5:

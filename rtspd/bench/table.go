@@ -172,6 +172,7 @@ type goal struct {
 	most     float64
 	measured float64 // NaN: not measured
 	unit     string
+	floor    float64 // the floor's, measured likewise; NaN: it has none
 }
 
 func (g goal) met() string {
@@ -186,9 +187,13 @@ func (g goal) met() string {
 
 func printTargets(w io.Writer, goals []goal) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "target\tat most\tmeasured\t")
+	fmt.Fprintln(t, "target\tat most\tmeasured\tthe floor\t")
 	for _, g := range goals {
-		fmt.Fprintf(t, "%s\t%g %s\t%.2f\t%s\n", g.what, g.most, g.unit, g.measured, g.met())
+		floor := "-"
+		if !math.IsNaN(g.floor) {
+			floor = fmt.Sprintf("%.2f", g.floor)
+		}
+		fmt.Fprintf(t, "%s\t%g %s\t%.2f\t%s\t%s\n", g.what, g.most, g.unit, g.measured, floor, g.met())
 	}
 	return t.Flush()
 }

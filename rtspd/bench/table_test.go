@@ -130,8 +130,9 @@ func TestReport(t *testing.T) {
 		"by viewers server runs CPU-ms/s per viewer /floor pairs from-to lost p50 ms p99 ms spread p50 RSS MB anon without clip switches/s allocs/frame GC readers' CPU Mbit/s",
 		"udp 10 lensletd 1 12.0 1.20 1.09 1.09-1.09 0 2.00 2.00 1.00 20.0 15.0 10.0 0 0.00 0 0 8.00",
 		"udp 10 floor 1 11.0 1.10 - - 0 2.00 2.00 1.00 20.0 15.0 10.0 0 - 0 0 8.00",
-		"CPU of 50 viewers by udp 1.2 x floor 1.02 met",
-		"lost packets, 100 viewers by tcp 0 0.00 met",
+		"CPU of 50 viewers by udp 1.2 x floor 1.02 1.00 met",
+		"fixed cost, one viewer by udp 8 CPU-ms/s 3.00 2.00 met",
+		"lost packets, 100 viewers by tcp 0 0.00 - met",
 	} {
 		if !slices.Contains(rows, want) {
 			t.Errorf("there is no line %q in:\n%s", want, out.String())

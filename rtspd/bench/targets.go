@@ -13,22 +13,26 @@ const flat = 20
 // targets are what lensletd shall reach, and what it does.
 func targets(by map[setting]cell, clip int64) []goal {
 	var goals []goal
+	nan := math.NaN()
 	for _, t := range []struct {
 		by             string
 		ratio, latency float64
 	}{{byUDP, 1.2, 2.5}, {byTCP, 1.3, 1}} {
 		at := func(subject string, n int) cell { return by[setting{subject, t.by, n}] }
 		for _, n := range []int{50, 100} {
-			goals = append(goals, goal{fmt.Sprintf("CPU of %d viewers by %s", n, t.by), t.ratio, median(ratios(at(lensletd, n), at(theFloor, n))), "x floor"})
+			goals = append(goals, goal{what: fmt.Sprintf("CPU of %d viewers by %s", n, t.by), most: t.ratio, measured: median(ratios(at(lensletd, n), at(theFloor, n))), unit: "x floor", floor: 1})
 		}
-		p50, ok := at(lensletd, 50).pooled(50, func(r *result) []time.Duration { return r.latency })
+		p50 := func(subject string) float64 {
+			d, ok := at(subject, 50).pooled(50, func(r *result) []time.Duration { return r.latency })
+			return orNot(d.Seconds()*1000, ok)
+		}
 		goals = append(goals,
-			goal{"fixed cost, one viewer by " + t.by, 8, at(lensletd, 1).cpu(), "CPU-ms/s"},
-			goal{"lost packets, 100 viewers by " + t.by, 0, orNot(float64(at(lensletd, 100).lost()), len(at(lensletd, 100)) > 0), ""},
-			goal{"frame ready to read by the last of 50, p50, by " + t.by, t.latency, orNot(p50.Seconds()*1000, ok), "ms"},
-			goal{"RSS with 100 viewers by " + t.by, 12, at(lensletd, 100).middle(func(r *result) float64 { return float64(r.own(clip)) / 1e6 }), "MB"},
-			goal{"heap allocations per frame, any viewers by " + t.by, 0.2, allocations(by, t.by), ""},
-			goal{"cost of a viewer from 10 to 500 by " + t.by + ", off its mean", flat, unevenness(by, t.by), "%"},
+			goal{"fixed cost, one viewer by " + t.by, 8, at(lensletd, 1).cpu(), "CPU-ms/s", at(theFloor, 1).cpu()},
+			goal{"lost packets, 100 viewers by " + t.by, 0, orNot(float64(at(lensletd, 100).lost()), len(at(lensletd, 100)) > 0), "", nan},
+			goal{"frame ready to read by the last of 50, p50, by " + t.by, t.latency, p50(lensletd), "ms", p50(theFloor)},
+			goal{"RSS with 100 viewers by " + t.by, 12, at(lensletd, 100).middle(func(r *result) float64 { return float64(r.own(clip)) / 1e6 }), "MB", nan},
+			goal{"heap allocations per frame, any viewers by " + t.by, 0.2, allocations(by, t.by), "", nan},
+			goal{"cost of a viewer from 10 to 500 by " + t.by + ", off its mean", flat, unevenness(by, t.by, lensletd), "%", unevenness(by, t.by, theFloor)},
 		)
 	}
 	return goals
@@ -56,11 +60,11 @@ func allocations(by map[setting]cell, transport string) float64 {
 
 // unevenness is how far what one viewer costs more than the first is from its
 // mean over the numbers of viewers from 10 to 500, in percent.
-func unevenness(by map[setting]cell, transport string) float64 {
-	one := by[setting{lensletd, transport, 1}]
+func unevenness(by map[setting]cell, transport, subject string) float64 {
+	one := by[setting{subject, transport, 1}]
 	var costs []float64
 	for s, c := range by {
-		if s.subject == lensletd && s.transport == transport && s.viewers >= 10 && s.viewers <= 500 {
+		if s.subject == subject && s.transport == transport && s.viewers >= 10 && s.viewers <= 500 {
 			costs = append(costs, (c.cost()*float64(s.viewers)-one.cost())/float64(s.viewers-1))
 		}
 	}
