@@ -148,4 +148,5 @@ func (s *Stream) heardFrom(g *group, f *rtp.Feedback, now time.Duration) {
 	f.Report.Highest -= l.cycles
 	s.heard(&l.viewer, f.Report)
 	g.sink.lossAt = max(g.sink.lossAt, l.lossAt)
+	s.gauge(&l.viewer, g.sink, f.Report, now)
 }

@@ -231,12 +231,18 @@ func (c *conn) getParameter(r *request) *wire.Response {
 	}
 	var values []wire.Parameter
 	names, switches := cutRequests(names)
-	if len(names) > 0 || len(switches) == 0 {
-		var err error
+	names, own := cutStatistics(names)
+	var err error
+	if len(names) > 0 || len(switches)+len(own) == 0 {
 		if values, err = r.stream.cfg.Parameters.Get(asked(names)); err != nil {
 			return parameterError(err)
 		}
 	}
+	more, err := r.session.statistics(own)
+	if err != nil {
+		return parameterError(err)
+	}
+	values = append(values, more...)
 	if len(switches) > 0 {
 		values = append(values, c.requests())
 	}

@@ -34,6 +34,7 @@ type outbox struct {
 	answers  int           // bytes in waiting that are of no unit
 	until    time.Time     // set by finish: nothing more is taken, and flush ends
 	progress time.Duration // when the kernel last took something
+	handed   uint64        // bytes that it took so far
 	wake     chan struct{} // capacity 1, closed by finish
 
 	try     []byte // argument and result of attempt, under mu
@@ -195,6 +196,7 @@ func (o *outbox) writeNow(c *chunk) bool {
 		return true
 	}
 	o.progress = monotonic()
+	o.handed += uint64(n)
 	c.off += n
 	return len(c.rest()) == 0
 }
@@ -252,6 +254,7 @@ func (o *outbox) wrote(n int, err error) bool {
 		o.progress = monotonic()
 	}
 	o.bytes -= n
+	o.handed += uint64(max(0, n))
 	c := &o.waiting[0]
 	if c.off += n; len(c.rest()) == 0 {
 		o.shift()

@@ -70,7 +70,9 @@ func (s *Stream) feedback(v *viewer, packet []byte) (bye bool) {
 	if f.Reports {
 		s.heard(v, f.Report)
 		v.measure(f.Report, time.Now())
+		s.gauge(v, v, f.Report, monotonic())
 	}
+	v.rate.Cap(monotonic(), f.MaxBitrate)
 	again := f.FIR && v.fir == int(f.FIRSeq)+1 // the same wish, RFC 5104 4.3.1.2
 	if f.FIR {
 		v.fir = int(f.FIRSeq) + 1

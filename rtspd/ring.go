@@ -150,7 +150,7 @@ func (v *viewer) measure(r rtp.Reception, wall time.Time) {
 // (RFC 4585 3.2), as far as it is there and due. Only who set RTP/AVPF up is
 // answered, and the group if one of its members did.
 func (s *Stream) resend(v *viewer, missing []rtp.NACK, now time.Duration) {
-	if len(v.resent) == 0 {
+	if len(v.resent) == 0 || v.thin.on {
 		return
 	}
 	r, overhead := s.ringOf(v), rtp.HeaderSize

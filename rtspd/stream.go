@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"lenslet/rtspd/rate"
 	"lenslet/rtspd/rtp"
 	"lenslet/rtspd/srtp"
 	"lenslet/rtspd/udp"
@@ -44,6 +45,9 @@ type StreamConfig struct {
 
 	Pacing      Pacing // whose packets are paced
 	PacingChunk int    // packets that are sent at once where it is; 16 when 0
+
+	Adapt   rate.Policy   // whom the codec's bit rate follows
+	Bitrate func(bps int) // gives the codec a lower bit rate than Describe told, or that one again; called about once a second, without a lock; nil: it is not adapted
 }
 
 // A Stream fans the units of one codec out to its viewers.
@@ -74,6 +78,7 @@ type Stream struct {
 	asked      time.Duration // when a key frame was asked for
 	owed       bool          // a viewer lost a picture since
 	sent       Stats
+	adapt      adaptation
 	framerate  float64
 	bitrate    int
 }
@@ -93,6 +98,8 @@ type Stats struct {
 	Unreachable     uint64        // viewers whose port was found closed
 	Resent          uint64        // packets sent once more, since a viewer missed them
 	Jitter          time.Duration // the largest of the viewers now connected
+	RoundTrip       time.Duration // likewise; 0: nobody's is known
+	Thinned         int           // viewers now connected who get key frames only
 	P50, P99        time.Duration // capture to kernel, over the last 10 s
 	HasLatency      bool          // P50 and P99 say something
 	Segmented       uint64        // sendmsg calls that carried a run of packets
@@ -114,6 +121,7 @@ func NewStream(cfg StreamConfig) *Stream {
 		asked:      -keyFrameShare,
 	}
 	s.pool.took, s.vault = &s.took, newVault()
+	s.adapt.floor = defaultFloor
 	return s
 }
 
@@ -205,6 +213,7 @@ func (s *Stream) fanOut(u Unit) (borrowed bool) {
 	if s.choose(len(b.packets), now) {
 		s.pace.bursts = append(s.pace.bursts, b)
 	}
+	s.adapt.log.note(&b, now)
 	s.sender.Plan(b.packets)
 	s.owed = s.owed && !b.key
 	sent, wanted := false, s.owed
@@ -232,7 +241,7 @@ func (s *Stream) fanOut(u Unit) (borrowed bool) {
 // sendTo sends the packets to a viewer, unless it waits for a key frame or is
 // too far behind. True: some were sent.
 func (s *Stream) sendTo(v *viewer, b *burst) bool {
-	if v.waiting && !b.key {
+	if v.waiting && !b.key || v.thin.leaves(b, b.captured) {
 		return false
 	}
 	if v.out != nil && !v.out.ready(b.framedLen(), b.captured) {
@@ -383,6 +392,10 @@ func (s *Stream) Stats() Stats {
 			st.PacedViewers += n
 		}
 		st.Jitter = max(st.Jitter, v.jitter())
+		st.RoundTrip = max(st.RoundTrip, v.trip)
+		if v.thin.wanted {
+			st.Thinned++
+		}
 	}
 	if s.sender != nil {
 		st.Segmented = s.sender.Counters().Segmented

@@ -51,6 +51,7 @@ func (s *Server) sweep(now time.Duration, wall time.Time) {
 		for _, v := range stream.losers(now) {
 			s.cfg.Log.Info("packets to a viewer are paced: its reports show loss", "viewer", v, "stream", stream.cfg.Path)
 		}
+		stream.follow(now, s.cfg.Log)
 	}
 }
 

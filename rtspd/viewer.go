@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"lenslet/rtspd/rate"
 	"lenslet/rtspd/rtp"
 	"lenslet/rtspd/udp"
 )
@@ -43,6 +44,9 @@ type viewer struct {
 	lossAt   time.Duration // when a report last showed loss; 0: none did
 	lossTold bool          // the log was told that this viewer is paced for it
 	paced    bool          // the unit under way is
+
+	rate rate.Estimator // of what the way to it carries
+	thin thinning
 
 	reports    bool          // receiver reports came
 	toldJitter time.Duration // what the client said, when asked

@@ -33,7 +33,7 @@ const (
 	capAge     = 30 * time.Second       // that a receiver's own estimate is good for
 )
 
-// Bounds of a rate, in bit/s.
+// Bounds of a rate, in bit/s, from 0 up.
 type Bounds struct{ Min, Max int }
 
 // fit brings a rate within the bounds; Max wins.

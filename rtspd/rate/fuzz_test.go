@@ -17,11 +17,12 @@ func FuzzEstimator(f *testing.F) {
 		return append(b, make([]byte, 33-len(b))...)
 	}
 	good := append(one(0, 1000, 100, 0, 0, 100, 100_000), one(0, 1000, 200, 50, 0, 200, 200_000)...)
-	f.Add(good, 250, 6000)
-	f.Add(append(good, one(1, 5000)...), 250, 6000)
-	f.Add(append(one(2, 1000, 100_000, 50_000), one(2, 1000, 400_000, 60_000, 5000)...), 250, 6000)
-	f.Add(append(one(3, 0, math.MaxUint32), one(0, math.MaxUint32, math.MaxUint32, math.MaxUint32)...), 6000, 250)
-	f.Fuzz(func(t *testing.T, b []byte, least, most int) {
+	f.Add(good, uint32(250), uint32(6000))
+	f.Add(append(good, one(1, 5000)...), uint32(250), uint32(6000))
+	f.Add(append(one(2, 1000, 100_000, 50_000), one(2, 1000, 400_000, 60_000, 5000)...), uint32(250), uint32(6000))
+	f.Add(append(one(3, 0, math.MaxUint32), one(0, math.MaxUint32, math.MaxUint32, math.MaxUint32)...), uint32(6000), uint32(250))
+	f.Fuzz(func(t *testing.T, b []byte, low, high uint32) {
+		least, most := int(low), int(high)
 		bounds := Bounds{least, most}
 		var e Estimator
 		for now := time.Duration(0); len(b) >= 33; b = b[33:] {

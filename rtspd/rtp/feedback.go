@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/pion/rtcp"
 )
@@ -33,6 +34,11 @@ type Feedback struct {
 	FIR     bool      // it needs a key frame (RFC 5104 section 4.3.1)
 	FIRSeq  uint8     // of the FIR; the same again is the same wish repeated
 	NACKs   int       // how many of Missing are set
+
+	// MaxBitrate is the most that the viewer estimates that it can take, in bit/s
+	// (REMB, draft-alvestrand-rmcat-remb-03); 0: it says nothing.
+	MaxBitrate float64
+
 	Missing [maxNACKs]NACK
 }
 
@@ -150,8 +156,25 @@ func (f *Feedback) readFeedback(format uint8, body []byte, ssrc uint32) error {
 				f.FIR, f.FIRSeq = true, entries[ssrcSize]
 			}
 		}
+	case rtcp.FormatREMB:
+		f.readREMB(body[feedbackHead:], ssrc)
 	}
 	return nil
+}
+
+// readREMB takes an estimate over that is about our stream. Other messages of
+// applications are passed over.
+func (f *Feedback) readREMB(body []byte, ssrc uint32) {
+	const head = 8
+	if len(body) < head || string(body[:4]) != "REMB" || len(body) < head+ssrcSize*int(body[4]) {
+		return
+	}
+	mantissa := int(body[5]&3)<<16 | int(body[6])<<8 | int(body[7])
+	for of := body[head : head+ssrcSize*int(body[4])]; len(of) > 0; of = of[ssrcSize:] {
+		if binary.BigEndian.Uint32(of) == ssrc {
+			f.MaxBitrate = math.Ldexp(float64(mantissa), int(body[5]>>2))
+		}
+	}
 }
 
 // readNACKs takes generic NACKs over, as many as there is room for.

@@ -2,6 +2,7 @@ package rtp
 
 import (
 	"bytes"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -184,7 +185,11 @@ func TestParseReceiver(t *testing.T) {
 			&rtcp.ReceiverEstimatedMaximumBitrate{SenderSSRC: 9, Bitrate: 1000, SSRCs: []uint32{ours}},
 			&rtcp.ExtendedReport{SenderSSRC: 9},
 			&rtcp.PictureLossIndication{SenderSSRC: 9, MediaSSRC: ours},
-		}, Feedback{SSRC: 9, PLI: true}},
+		}, Feedback{SSRC: 9, PLI: true, MaxBitrate: 1000}},
+		{"the most that it can take", []rtcp.Packet{
+			&rtcp.ReceiverEstimatedMaximumBitrate{SenderSSRC: 9, Bitrate: 1 << 30, SSRCs: []uint32{1, ours}},
+			&rtcp.ReceiverEstimatedMaximumBitrate{SenderSSRC: 9, Bitrate: 5000, SSRCs: []uint32{1}},
+		}, Feedback{SSRC: 9, MaxBitrate: 1 << 30}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := marshal(t, test.packets...)
@@ -266,6 +271,7 @@ func FuzzParseReceiver(f *testing.F) {
 	f.Add(marshal(f, &rtcp.PictureLossIndication{SenderSSRC: 9, MediaSSRC: ours}, &rtcp.FullIntraRequest{FIR: []rtcp.FIREntry{{SSRC: ours}}}))
 	f.Add(marshal(f, &rtcp.TransportLayerNack{SenderSSRC: 9, MediaSSRC: ours, Nacks: []rtcp.NackPair{{PacketID: 65535, LostPackets: 3}}}))
 	f.Add([]byte{0x80, 201, 0xff, 0xff})
+	f.Add(marshal(f, &rtcp.ReceiverEstimatedMaximumBitrate{SenderSSRC: 9, Bitrate: 123456, SSRCs: []uint32{1, ours}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := ParseReceiver(b, ours)
 		packets, other := rtcp.Unmarshal(b)
@@ -295,6 +301,10 @@ func checkAgainst(t *testing.T, b []byte, got Feedback, packets []rtcp.Packet) {
 			for _, e := range p.FIR {
 				want.FIR = want.FIR || e.SSRC == ours
 			}
+		case *rtcp.ReceiverEstimatedMaximumBitrate:
+			if slices.Contains(p.SSRCs, ours) {
+				want.MaxBitrate = float64(p.Bitrate)
+			}
 		case *rtcp.TransportLayerNack:
 			if p.MediaSSRC == ours {
 				for _, n := range p.Nacks[:min(len(p.Nacks), maxNACKs-want.NACKs)] {
@@ -306,6 +316,9 @@ func checkAgainst(t *testing.T, b []byte, got Feedback, packets []rtcp.Packet) {
 		for _, r := range blocks {
 			want.Reports = want.Reports || r.SSRC == ours
 		}
+	}
+	if want.MaxBitrate > 0 && math.Abs(got.MaxBitrate/want.MaxBitrate-1) > 1e-6 {
+		t.Fatalf("%x: %v bit/s, want %v", b, got.MaxBitrate, want.MaxBitrate)
 	}
 	if got.Bye != want.Bye || got.PLI != want.PLI || got.FIR != want.FIR || got.Reports != want.Reports ||
 		got.NACKs != want.NACKs || got.Missing != want.Missing {
