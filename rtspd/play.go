@@ -68,3 +68,12 @@ func (r *request) playing(already bool) *wire.Response {
 	}
 	return playing200(r)
 }
+
+// abandon takes begin back. False: it was called already.
+func (s *Stream) abandon(v *viewer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pending := v.begin != nil
+	v.begin = nil
+	return pending
+}

@@ -334,15 +334,6 @@ func (s *Stream) join(v *viewer, begin func(seq uint16, rtptime uint32)) {
 	s.askKeyFrame(monotonic())
 }
 
-// abandon takes begin back. False: it was called already.
-func (s *Stream) abandon(v *viewer) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pending := v.begin != nil
-	v.begin = nil
-	return pending
-}
-
 // askKeyFrame asks the codec, unless it was asked a moment ago: then who still
 // waits when that moment is over makes Publish ask again. False: later.
 func (s *Stream) askKeyFrame(now time.Duration) bool {
