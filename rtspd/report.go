@@ -7,15 +7,31 @@ import (
 	"lenslet/rtspd/wire"
 )
 
+// reportsAtOnce bounds how long sender reports hold the stream's lock: those who
+// begin with one key frame are all due at the same time.
+const reportsAtOnce = 32
+
 // report sends the sender reports that are due. Both times are the same instant.
 func (s *Stream) report(now time.Duration, wall time.Time) {
+	for s.reportSome(now, wall) {
+	}
+}
+
+// reportSome sends some of them. True: there may be more.
+func (s *Stream) reportSome(now time.Duration, wall time.Time) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n := 0
 	for _, v := range s.viewers {
-		if v.packets > 0 && now-v.reported >= reportInterval {
-			s.reportTo(v, now, wall)
+		if v.packets == 0 || now-v.reported < reportInterval {
+			continue
 		}
+		if n++; n > reportsAtOnce {
+			return true
+		}
+		s.reportTo(v, now, wall)
 	}
+	return false
 }
 
 // reportTo sends a sender report: the wall clock and the capture clock at the

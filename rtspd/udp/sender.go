@@ -56,6 +56,12 @@ func (s *Sender) Segments() bool { return s.segments }
 // does not wait: when the kernel has no room the rest is dropped and counted,
 // without an error. An error ends it; errors.Is finds the kernel's errno, such
 // as ENETUNREACH or EMSGSIZE, or net.ErrClosed.
+//
+// There is one call for each destination: one sendmmsg for all of 50 took 4 % less
+// CPU, for all of 100 5.5 % (BenchmarkFanOut, 24 packets on loopback, CPU time by
+// turns, medians of five), and would need messages and control messages for each
+// viewer, and the kernel's answers sorted by viewer. A source address costs nothing
+// that can be measured (within 2 %, either way).
 func (s *Sender) Send(d *Destination) (sent int, err error) {
 	p := &s.runs
 	if d.whole || !s.segments {
