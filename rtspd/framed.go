@@ -2,6 +2,7 @@ package rtspd
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,9 +35,9 @@ func (f *framed) release() {
 	}
 }
 
-// fill lays the packets out.
-func (f *framed) fill(packets []rtp.Packet) {
-	f.data = f.data[:0]
+// fill lays the packets out, of which the length in all is given.
+func (f *framed) fill(packets []rtp.Packet, size int) {
+	f.data = slices.Grow(f.data[:0], size)
 	for _, p := range packets {
 		if f.bare {
 			f.data = binary.BigEndian.AppendUint16(f.data, uint16(p.Len()))
@@ -53,7 +54,8 @@ func (f *framed) fill(packets []rtp.Packet) {
 const poolKept = 8
 
 type framedPool struct {
-	took *latencies // told of each unit that did not go out at once
+	took   *latencies    // told of each unit that did not go out at once
+	copied atomic.Uint64 // bytes, by who writes to a viewer alone
 	mu   sync.Mutex
 	free []*framed
 }

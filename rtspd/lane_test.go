@@ -47,7 +47,7 @@ func FuzzFramed(f *testing.F) {
 			pool := newPool()
 			u := pool.get(0, 0)
 			u.bare = true
-			u.fill([]rtp.Packet{{Header: buf}})
+			u.fill([]rtp.Packet{{Header: buf}}, 0)
 			again = append(again, u.data...)
 		}
 		if !bytes.Equal(again, data) {

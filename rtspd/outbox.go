@@ -84,6 +84,7 @@ func (o *outbox) attach(conn net.Conn) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.conn, o.progress = conn, monotonic()
+	keepFresh(conn)
 	if sc, ok := conn.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			o.raw = raw
@@ -256,6 +257,9 @@ func (o *outbox) wrote(n int, err error) bool {
 	o.bytes -= n
 	o.handed += uint64(max(0, n))
 	c := &o.waiting[0]
+	if c.unit != nil && isSecure(o.conn) {
+		c.unit.pool.copied.Add(uint64(n)) // into TLS records
+	}
 	if c.off += n; len(c.rest()) == 0 {
 		o.shift()
 	}

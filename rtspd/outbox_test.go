@@ -49,7 +49,7 @@ func running(o *outbox) (end func(grace time.Duration)) {
 // framedOf is a framed unit with one packet.
 func framedOf(p *framedPool, captured time.Duration, payload []byte) *framed {
 	f := p.get(0, captured)
-	f.fill([]rtp.Packet{{Header: make([]byte, rtp.HeaderSize), Payload: payload}})
+	f.fill([]rtp.Packet{{Header: make([]byte, rtp.HeaderSize), Payload: payload}}, 0)
 	return f
 }
 
@@ -58,7 +58,7 @@ func newPool() *framedPool { return &framedPool{took: &latencies{}} }
 func TestFramedLayout(t *testing.T) {
 	p := newPool()
 	f := p.get(6, time.Second)
-	f.fill([]rtp.Packet{{Header: []byte("head"), Payload: []byte("payload")}, {Header: []byte("x")}, {Header: make([]byte, 200), Payload: make([]byte, 100)}})
+	f.fill([]rtp.Packet{{Header: []byte("head"), Payload: []byte("payload")}, {Header: []byte("x")}, {Header: make([]byte, 200), Payload: make([]byte, 100)}}, 0)
 	want := append([]byte("$\x06\x00\x0bheadpayload$\x06\x00\x01x$\x06\x01\x2c"), make([]byte, 300)...)
 	if !bytes.Equal(f.data, want) {
 		t.Errorf("%q", f.data)

@@ -80,10 +80,11 @@ func (s *Stream) ringOf(v *viewer) *ring {
 	return &s.ring
 }
 
-// keep copies packets that follow each other from the given number on.
-func (r *ring) keep(seq uint16, packets []rtp.Packet, now time.Duration) {
+// keep copies packets that follow each other from the given number on, and
+// counts the bytes.
+func (r *ring) keep(seq uint16, packets []rtp.Packet, now time.Duration) (copied uint64) {
 	if len(r.slots) == 0 {
-		return
+		return 0
 	}
 	for i, p := range packets {
 		at := int(seq+uint16(i)) % len(r.slots)
@@ -91,7 +92,9 @@ func (r *ring) keep(seq uint16, packets []rtp.Packet, now time.Duration) {
 		n := copy(to, p.Header)
 		n += copy(to[n:], p.Payload)
 		r.slots[at] = slot{at: now, seq: seq + uint16(i), size: n}
+		copied += uint64(n)
 	}
+	return copied
 }
 
 // find gives a packet, if it is still there and not too old.

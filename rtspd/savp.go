@@ -149,6 +149,7 @@ func (s *Stream) sendSafe(b *burst) (sent bool) {
 		e := v.safe.epoch
 		e.unit = s.sent.Units
 		safe := e.cover(b)
+		s.sent.Copied += uint64(len(e.slab))
 		s.sender.Plan(safe.packets)
 		paced := false
 		for _, w := range s.viewers[i:] {

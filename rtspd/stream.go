@@ -91,7 +91,7 @@ type Stats struct {
 	Paced           uint64        // packets of units that went out in chunks, of those in Packets
 	Units           uint64        // published
 	Packets, Bytes  uint64        // handed to the kernel, or to a viewer's queue
-	Copied          uint64        // bytes copied for TCP viewers
+	Copied          uint64        // bytes copied: of a unit once for all TCP viewers and once for all by SRTP, once more for each over TLS, and what is kept to be sent again
 	Refused         uint64        // packets that the kernel did not take
 	Skips           uint64        // times that a slow viewer was moved on to a key frame
 	Received, Lost  uint64        // packets, by the viewers' reports
@@ -209,7 +209,7 @@ func (s *Stream) fanOut(u Unit) (borrowed bool) {
 		return false
 	}
 	now := monotonic()
-	s.ring.keep(b.seq, b.packets, now)
+	s.sent.Copied += s.ring.keep(b.seq, b.packets, now)
 	if s.choose(len(b.packets), now) {
 		s.pace.bursts = append(s.pace.bursts, b)
 	}
@@ -309,7 +309,7 @@ func (s *Stream) framedFor(v *viewer, b *burst) *framed {
 	}
 	f := s.pool.get(v.rtpChannel, b.captured)
 	f.bare, f.epoch = bare, b.epoch
-	f.fill(b.packets)
+	f.fill(b.packets, b.framedLen())
 	s.sent.Copied += uint64(len(f.data))
 	s.frames = append(s.frames, f)
 	return f
@@ -391,6 +391,7 @@ func (s *Stream) Stats() Stats {
 	if s.sender != nil {
 		st.Segmented = s.sender.Counters().Segmented
 	}
+	st.Copied += s.pool.copied.Load()
 	s.mu.Unlock()
 	st.P50, st.P99, st.HasLatency = s.took.percentiles(now)
 	return st
