@@ -58,7 +58,7 @@ func sdpVersion(t testing.TB, body string) uint64 {
 // In the connection the description comes before the first packet that needs it,
 // also for a client that reads slowly.
 func TestAnnouncePrecedesThePackets(t *testing.T) {
-	for name, behind := range map[string]int{"prompt": 0, "slow": 40} {
+	for name, behind := range map[string]int{"prompt": 0, "slow": 20} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.publish(true, 100)
@@ -66,7 +66,7 @@ func TestAnnouncePrecedesThePackets(t *testing.T) {
 			before := sdpVersion(t, c.must(200, "DESCRIBE", l.url, nil, "").body)
 			c.play()
 			for range behind {
-				l.publish(false, 30_000)
+				l.publish(false, 60_000)
 			}
 			l.publishWith(otherSPS, testPPS)
 			if v := c.checkAnnounce(c.nextRequest(), otherSPS, testPPS); v <= before {

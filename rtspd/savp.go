@@ -61,6 +61,7 @@ type epoch struct {
 	control *psrtp.Context // of RTCP, both ways, for who has no other key
 	slab    []byte
 	packets []rtp.Packet
+	copied  uint64 // bytes, for the unit that was protected last
 	unit    uint64 // counts the unit that was protected last
 }
 
@@ -149,7 +150,7 @@ func (s *Stream) sendSafe(b *burst) (sent bool) {
 		e := v.safe.epoch
 		e.unit = s.sent.Units
 		safe := e.cover(b)
-		s.sent.Copied += uint64(len(e.slab))
+		s.sent.Copied += e.copied
 		s.sender.Plan(safe.packets)
 		paced := false
 		for _, w := range s.viewers[i:] {
@@ -193,7 +194,7 @@ func (e *epoch) cover(b *burst) burst {
 		e.next++
 	}
 	safe.packets = e.packets
-	e.ring.keep(safe.seq, safe.packets, monotonic())
+	e.copied = uint64(len(e.slab)) + e.ring.keep(safe.seq, safe.packets, monotonic())
 	return safe
 }
 

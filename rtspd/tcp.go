@@ -12,8 +12,8 @@ import (
 // 4 MiB, seconds of old pictures which no skip to a key frame could take back.
 // With it a frame of 8 Mbit/s, some 35 kB, still goes out by one write, and
 // half of it, when the kernel asks for more, lasts 2 ms on a wire of 100 Mbit/s.
-// The kernel looks when it begins a buffer of up to 64 KiB, so it may have that
-// much more.
+// The kernel looks when it begins a buffer of up to 64 KiB, so it may have one
+// or two of them more.
 const unsentMost = 64 << 10
 
 // descriptor is the socket of a connection, also of one over TLS; nil: it has

@@ -31,7 +31,7 @@ var supports2 = headers{"Supported", "play.basic"}
 // A change reaches a client of 2.0 as PLAY_NOTIFY, before the first packet that
 // needs the new parameter sets, however slowly the client reads.
 func TestNotifyPrecedesThePackets(t *testing.T) {
-	for name, behind := range map[string]int{"prompt": 0, "slow": 40} {
+	for name, behind := range map[string]int{"prompt": 0, "slow": 20} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.publish(true, 100)
@@ -41,7 +41,7 @@ func TestNotifyPrecedesThePackets(t *testing.T) {
 			c.setup2("RTP/AVP/TCP;unicast;interleaved=0-1")
 			c.play2()
 			for range behind {
-				l.publish(false, 30_000)
+				l.publish(false, 60_000)
 			}
 			l.publishWith(otherSPS, testPPS)
 			r := c.nextRequest()
