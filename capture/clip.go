@@ -1,11 +1,13 @@
 package capture
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,13 +20,13 @@ const (
 	clipMaxBytes = 256 << 20
 	clipMaxRate  = 240 // frames per second
 	clipRate     = 25  // when the SPS tells no rate, or one that makes no sense
-	clipBuffers  = 8
+	clipBuffers  = 4
 	clipPatience = time.Second // of being late, before the schedule moves
 )
 
 // A Clip is a source that replays an H.264 file in a loop: one Frame is one
-// access unit with its start codes, and lies in the clip's memory, which must
-// not be written to.
+// access unit with its start codes. Of the file only the frames that are lent are
+// in memory.
 //
 // A frame is never left out, for those that follow need it: a reader who is
 // late gets them in a burst, and one who is very late delays the replay.
@@ -34,62 +36,51 @@ const (
 type Clip struct {
 	pool     pool
 	name     string
-	data     []byte
+	file     *os.File
 	units    []clipUnit // the first one can be decoded by itself
 	format   Format
+	buffers  [clipBuffers][]byte // by frame, as large as it needed so far
 	pace     pacer
 	at       int    // the next unit
 	sequence uint32 // of the next frame; goes on over loops, Stop and Start
 }
 
-// OpenClip reads an Annex B file of up to 256 MiB. Its loop begins at the first
-// IDR picture with SPS and PPS. The function gets that SPS, without a start
-// code, and tells the size in pixels and the rate; the zero Rate,
-// and one outside of 1 to 240, counts as 25.
+// OpenClip opens an Annex B file of up to 256 MiB, which must not be changed
+// while it is replayed. Its loop begins at the first IDR picture with SPS and
+// PPS. The function gets that SPS, without a start code, and tells the size in
+// pixels and the rate; the zero Rate, and one outside of 1 to 240, counts as 25.
 func OpenClip(path string, rate func(sps []byte) (w, h int, r Rate, err error)) (*Clip, error) {
-	c := &Clip{name: filepath.Base(path)}
-	data, err := readBounded(path)
+	file, size, err := openBounded(path)
 	if err != nil {
 		return nil, fmt.Errorf("clip %s: %w", path, err)
 	}
+	c := &Clip{name: filepath.Base(path), file: file}
+	if err := look(file, size, func(data []byte) error { return c.index(data, rate) }); err != nil {
+		return nil, errors.Join(fmt.Errorf("clip %s %w", path, err), file.Close())
+	}
+	return c, nil
+}
+
+// index finds the units in the file. Its errors go on after the name of the file.
+func (c *Clip) index(data []byte, rate func(sps []byte) (w, h int, r Rate, err error)) error {
 	units, err := splitClip(data)
 	if err != nil {
-		return nil, fmt.Errorf("clip %s is no H.264 file that can be replayed: %w "+
-			"(ffmpeg -i IN -c:v copy -an -bsf:v h264_mp4toannexb OUT.264 makes one of a film)", path, err)
+		return fmt.Errorf("is no H.264 file that can be replayed: %w "+
+			"(ffmpeg -i IN -c:v copy -an -bsf:v h264_mp4toannexb OUT.264 makes one of a film)", err)
 	}
-	c.data = data
-	if c.units, err = fromKey(units); err != nil {
-		return nil, fmt.Errorf("clip %s cannot be replayed: %w", path, err)
+	if units, err = fromKey(units); err != nil {
+		return fmt.Errorf("cannot be replayed: %w", err)
 	}
-	w, h, r, err := rate(firstSPS(data, c.units[0]))
+	c.units = slices.Clip(units)
+	w, h, r, err := rate(bytes.Clone(firstSPS(data, c.units[0])))
 	if err != nil {
-		return nil, fmt.Errorf("clip %s cannot be replayed: its SPS: %w", path, err)
+		return fmt.Errorf("cannot be replayed: its SPS: %w", err)
 	}
 	if r.Float() < 1 || r.Float() > clipMaxRate {
 		r = Rate{clipRate, 1}
 	}
 	c.format = Format{FourCC: v4l2.H264, Width: w, Height: h, Size: greatest(c.units), Rate: r.reduced(), Buffers: clipBuffers}
-	return c, nil
-}
-
-// readBounded reads a file that is not longer than a clip may be.
-func readBounded(path string) ([]byte, error) {
-	info, err := os.Stat(path) // first, for opening a pipe would wait
-	switch {
-	case err != nil:
-		return nil, errors.Unwrap(err) // the caller names the file
-	case !info.Mode().IsRegular():
-		return nil, errors.New("it is no file")
-	case info.Size() == 0:
-		return nil, errors.New("the file is empty")
-	case info.Size() > clipMaxBytes:
-		return nil, fmt.Errorf("%d MiB are too long; the limit is %d MiB", info.Size()>>20, clipMaxBytes>>20)
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, errors.Unwrap(err)
-	}
-	return data, nil
+	return nil
 }
 
 // fromKey drops the units before the first one that needs no other.
@@ -193,13 +184,25 @@ func (c *Clip) Next(deadline time.Time) (*Frame, error) {
 	if late := now() - c.pace.due(); late > clipPatience {
 		c.pace.epoch += late
 	}
-	u := c.units[c.at]
-	f.Data = c.data[u.start:u.end:u.end]
+	if err := c.fill(f, c.units[c.at]); err != nil {
+		c.pool.free <- f
+		return nil, fmt.Errorf("clip %s: %w", c.name, err)
+	}
 	f.Timestamp, f.Sequence = c.pace.due(), c.sequence
 	c.at = (c.at + 1) % len(c.units)
 	c.pace.n++
 	c.sequence++
 	return c.pool.lend(f)
+}
+
+// fill reads a unit into the buffer of a frame, which grows to what it needs.
+func (c *Clip) fill(f *Frame, u clipUnit) (err error) {
+	buf := &c.buffers[f.Index]
+	if n := u.end - u.start; cap(*buf) < n {
+		*buf = make([]byte, min(n+n/4, c.format.Size))
+	}
+	f.Data, err = u.read(c.file, *buf)
+	return err
 }
 
 // Stop ends the replay, and waits until nothing is lent.
@@ -236,5 +239,11 @@ func (c *Clip) SetControl(id uint32, _ int64) error {
 // Dropped is 0: a clip drops nothing.
 func (c *Clip) Dropped() uint64 { return 0 }
 
-// Close stops it, if it runs, and waits until nothing is lent.
-func (c *Clip) Close() error { return c.Stop(context.Background()) }
+// Close stops it, if it runs, waits until nothing is lent, and closes the file.
+func (c *Clip) Close() error {
+	err := c.Stop(context.Background())
+	if e := c.file.Close(); !errors.Is(e, os.ErrClosed) { // closing again does nothing
+		err = errors.Join(err, e)
+	}
+	return err
+}

@@ -2,11 +2,13 @@ package capture
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -220,27 +222,105 @@ func TestClipBeginsAgainWithAKeyFrame(t *testing.T) {
 			}
 			f.Release()
 		}
-		if err := c.Close(); err != nil {
+		if err := c.Stop(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// Frames are slices of the one clip in memory: nobody can append to one.
-func TestClipLendsItsOwnMemory(t *testing.T) {
+// Frames that are lent have memory of their own, which is used again.
+func TestClipReadsIntoFewBuffers(t *testing.T) {
 	c := openTestClip(t, clipOf(2), Rate{240, 1})
 	started(t, c, wish(160, 90, 240))
-	a := next(t, c)
-	next(t, c).Release()
-	b := next(t, c)
-	if &a.Data[0] != &b.Data[0] || &a.Data[0] != &c.data[0] {
-		t.Error("the first frame was copied")
-	}
-	if cap(a.Data) != len(a.Data) {
-		t.Error("a frame reaches into the next one")
+	a, b := next(t, c), next(t, c)
+	if string(a.Data) != sps+pps+idr || string(b.Data) != slice+"b" {
+		t.Errorf("%q and %q", a.Data, b.Data)
 	}
 	a.Release()
 	b.Release()
+	for range 3 * clipBuffers {
+		next(t, c).Release() // each buffer has grown
+	}
+	if n := testing.AllocsPerRun(50, func() { next(t, c).Release() }); n != 0 {
+		t.Errorf("%v allocations for a frame", n)
+	}
+}
+
+// The memory of the process does not grow with the file.
+func TestClipIsNotHeldInMemory(t *testing.T) {
+	const pictures = 64
+	large := strings.Repeat("x", 256<<10)
+	path := writeClip(t, sps+pps+strings.Repeat(idr+large, pictures))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c, err := OpenClip(path, is(160, 90, Rate{240, 1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	started(t, c, wish(160, 90, 240))
+	for i := range pictures {
+		f := next(t, c)
+		if len(f.Data) < len(large) {
+			t.Errorf("frame %d has %d bytes", i, len(f.Data))
+		}
+		f.Release()
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > (clipBuffers+2)*uint64(len(large)) {
+		t.Errorf("%d bytes of memory for a clip of %d", n, pictures*len(large))
+	}
+}
+
+// A file that somebody cuts off is an error, not a crash.
+func TestClipThatBecomesShorter(t *testing.T) {
+	path := writeClip(t, clipOf(3))
+	c, err := OpenClip(path, is(160, 90, Rate{240, 1}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	started(t, c, wish(160, 90, 240))
+	next(t, c).Release()
+	if err := os.Truncate(path, int64(len(sps+pps+idr)+3)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Next(time.Time{}); !errors.Is(err, errShrunk) || !strings.Contains(err.Error(), "clip.264") {
+		t.Errorf("got %v", err)
+	}
+	c.at = 0
+	next(t, c).Release() // what is still there
+
+	f, size, err := openBounded(writeClip(t, strings.Repeat("x", 3*os.Getpagesize())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	sum := 0
+	err = look(f, size, func(data []byte) error {
+		if err := os.Truncate(f.Name(), 1); err != nil {
+			t.Error(err)
+		}
+		for _, b := range data {
+			sum += int(b)
+		}
+		return nil
+	})
+	if !errors.Is(err, errShrunk) {
+		t.Errorf("a file that shrinks while it is opened: %v, sum %d", err, sum)
+	}
+}
+
+func TestLookPassesPanicsOn(t *testing.T) {
+	f, size, err := openBounded(writeClip(t, "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	defer func() {
+		if p := recover(); p != "mine" {
+			t.Errorf("got %v", p)
+		}
+	}()
+	_ = look(f, size, func([]byte) error { panic("mine") })
 }
 
 func TestClipChoices(t *testing.T) {

@@ -7,8 +7,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// clockZero is when Go's own monotonic clock was 0 by CLOCK_MONOTONIC, counted
+// from clockOrigin: the two run alike, and Go's is read without a system call.
+var (
+	clockOrigin = time.Now()
+	clockZero   = measureZero()
+)
+
 // now is the time of CLOCK_MONOTONIC, the clock of V4L2 timestamps.
-func now() time.Duration {
+func now() time.Duration { return clockZero + time.Since(clockOrigin) }
+
+// measureZero compares the clocks a few times, for it may be interrupted: what
+// comes between the two readings makes the difference smaller only.
+func measureZero() (zero time.Duration) {
+	for range 5 {
+		at := kernelClock()
+		zero = max(zero, at-time.Since(clockOrigin))
+	}
+	return zero
+}
+
+func kernelClock() time.Duration {
 	var ts unix.Timespec
 	// this clock exists on every Linux
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)

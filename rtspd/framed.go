@@ -56,8 +56,8 @@ const poolKept = 8
 type framedPool struct {
 	took   *latencies    // told of each unit that did not go out at once
 	copied atomic.Uint64 // bytes, by who writes to a viewer alone
-	mu   sync.Mutex
-	free []*framed
+	mu     sync.Mutex
+	free   []*framed
 }
 
 // get gives an empty framed unit with one owner.
