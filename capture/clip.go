@@ -177,6 +177,7 @@ func (c *Clip) Next(deadline time.Time) (*Frame, error) {
 	if err := c.pool.sleep(c.pace.due(), deadline); err != nil {
 		return nil, err
 	}
+	c.pool.expect(c.pace.next())
 	f, err := c.pool.take(deadline)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package capture
 
 import (
+	"errors"
+	"os"
 	"testing"
 	"time"
 )
@@ -71,5 +73,40 @@ func TestNowGoesOn(t *testing.T) {
 	time.Sleep(time.Millisecond)
 	if b := now(); b-a < time.Millisecond || b-a > time.Hour {
 		t.Errorf("1 ms took %v", b-a)
+	}
+}
+
+// The clock is the kernel's: a driver's timestamps are held against it.
+func TestNowIsTheKernelsClock(t *testing.T) {
+	for range 1000 {
+		before := kernelClock()
+		at := now()
+		if after := kernelClock(); at < before-time.Millisecond || at > after+time.Millisecond {
+			t.Fatalf("%v is not between %v and %v", at, before, after)
+		}
+	}
+}
+
+// A timer that was set in advance wakes at its instant, and one for another
+// instant takes its place.
+func TestPoolExpects(t *testing.T) {
+	var p pool
+	p.start(1)
+	for _, c := range []struct{ expected, slept time.Duration }{
+		{20 * time.Millisecond, 20 * time.Millisecond}, {time.Hour, 20 * time.Millisecond},
+		{time.Millisecond, 20 * time.Millisecond}, {-time.Second, 5 * time.Millisecond}, {time.Hour, -time.Second},
+	} {
+		begun := now()
+		p.expect(begun + c.expected)
+		if err := p.sleep(begun+c.slept, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		if took := now() - begun; took < c.slept {
+			t.Errorf("expected %v: slept %v instead of %v", c.expected, took, c.slept)
+		}
+	}
+	p.expect(now() + time.Hour)
+	if err := p.sleep(now()+time.Hour, time.Now().Add(time.Millisecond)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a deadline before it: %v", err)
 	}
 }

@@ -27,6 +27,7 @@ type pool struct {
 	free    chan *Frame   // those not lent; never closed
 	wake    chan struct{} // stop fills it; never closed
 	timer   *time.Timer
+	armed   time.Duration // the instant that the timer was set to in advance; 0: none
 }
 
 // start lends n frames from now on; the source sets their Data.
@@ -90,7 +91,10 @@ func (p *pool) sleep(until time.Duration, deadline time.Time) error {
 		wait, late = left, true
 	}
 	if wait > 0 {
-		p.timer.Reset(wait)
+		if late || p.armed != until {
+			p.armed = 0
+			p.timer.Reset(wait)
+		}
 		select {
 		case <-p.timer.C:
 		case <-p.wake:
@@ -105,6 +109,14 @@ func (p *pool) sleep(until time.Duration, deadline time.Time) error {
 	return nil
 }
 
+// expect says what the next sleep will be for. A timer that is set while a frame
+// is still to be sent is cheap; one that is set behind it makes Go wake the thread
+// that waits for sockets, since that had taken a later timer for the next one.
+func (p *pool) expect(next time.Duration) {
+	p.armed = next
+	p.timer.Reset(next - now())
+}
+
 // take waits for a frame that is not lent.
 func (p *pool) take(deadline time.Time) (*Frame, error) {
 	select {
@@ -114,6 +126,7 @@ func (p *pool) take(deadline time.Time) (*Frame, error) {
 	}
 	var late <-chan time.Time
 	if !deadline.IsZero() {
+		p.armed = 0
 		p.timer.Reset(time.Until(deadline))
 		late = p.timer.C
 	}
