@@ -54,4 +54,6 @@ type Counters struct {
 	Copied   uint64 // frames copied or converted by the CPU
 	Encoded  uint64 // units delivered
 	Damaged  uint64 // units that the codec marked as faulty
+
+	UnitsCopied uint64 // units copied out of the driver's memory, since the CPU reads that slowly
 }

@@ -63,7 +63,10 @@ type M2M struct {
 	done      chan struct{} // closed by run at its end
 	kick      chan struct{} // capacity 1: a buffer was queued; never closed
 
-	imported, copied, encoded, damaged atomic.Uint64
+	reading reading  // belongs to run's goroutine
+	copies  unitPool // of units that are slow to read
+
+	imported, copied, encoded, damaged, unitsCopied atomic.Uint64
 }
 
 // A state of an M2M.
@@ -125,7 +128,7 @@ func openM2M(path string, log *slog.Logger) (*M2M, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot be opened: %w", errors.Unwrap(err))
 	}
-	m := &M2M{log: log, dev: dev, kick: make(chan struct{}, 1)}
+	m := &M2M{log: log, dev: dev, kick: make(chan struct{}, 1), reading: reading{took: copyTime}}
 	if err := m.examine(); err != nil {
 		return nil, errors.Join(err, dev.Close())
 	}
@@ -212,7 +215,7 @@ func (m *M2M) Settings() Settings {
 
 // Counters tells what it did since it was opened.
 func (m *M2M) Counters() Counters {
-	return Counters{Imported: m.imported.Load(), Copied: m.copied.Load(), Encoded: m.encoded.Load(), Damaged: m.damaged.Load()}
+	return Counters{Imported: m.imported.Load(), Copied: m.copied.Load(), Encoded: m.encoded.Load(), Damaged: m.damaged.Load(), UnitsCopied: m.unitsCopied.Load()}
 }
 
 // Close closes the device; if it runs it is stopped first.

@@ -122,28 +122,21 @@ func (m *M2M) takeInput() error {
 func (m *M2M) takeOutput() error {
 	m.mu.Lock()
 	b, err := m.output.Dequeue()
+	m.mu.Unlock()
 	if err != nil {
-		m.mu.Unlock()
 		if errors.Is(err, unix.EPIPE) {
 			return errLast
 		}
 		return err
 	}
-	u := &m.units[b.Index]
-	good := b.Flags&v4l2.FlagError == 0 && m.fill(u, b)
-	m.mu.Unlock()
-	if b.Flags&v4l2.FlagError != 0 {
+	if b.Flags&v4l2.FlagError == 0 {
+		m.pass(b)
+	} else {
+		m.requeue(&m.units[b.Index])
 		m.damaged.Add(1)
 		if err := m.ForceKeyFrame(); err != nil {
 			m.log.Debug("no key frame after a damaged unit", "encoder", m.name, "error", err)
 		}
-	}
-	if good && m.loans.Add() {
-		u.Lend()
-		m.encoded.Add(1)
-		m.deliver(&u.Unit)
-	} else {
-		m.requeue(u)
 	}
 	if b.Flags&v4l2.FlagLast != 0 {
 		return errLast
@@ -151,15 +144,41 @@ func (m *M2M) takeOutput() error {
 	return nil
 }
 
-// fill describes what a buffer holds. False: no picture.
-func (m *M2M) fill(u *m2mUnit, b v4l2.Buffer) bool {
-	u.nalus = h264.Split(u.nalus[:0], m.output.Bytes(b.Index)[:b.BytesUsed])
+// pass delivers what a buffer holds, if there is a picture, or a copy of it.
+func (m *M2M) pass(b v4l2.Buffer) {
+	u := &m.units[b.Index]
+	data := m.output.Bytes(b.Index)[:b.BytesUsed]
+	m.judge(data)
+	if c := m.copyOf(data); c != nil {
+		m.requeue(u)
+		if m.fill(&c.Unit, c.data, b.Timestamp) {
+			m.encoded.Add(1)
+			m.deliver(&c.Unit)
+		} else {
+			c.Release()
+		}
+		return
+	}
+	if m.fill(&u.Unit, data, b.Timestamp) && m.loans.Add() {
+		u.Lend()
+		m.encoded.Add(1)
+		m.deliver(&u.Unit)
+	} else {
+		m.requeue(u)
+	}
+}
+
+// fill describes what a unit holds. False: no picture.
+func (m *M2M) fill(u *Unit, data []byte, timestamp time.Duration) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	u.nalus = h264.Split(u.nalus[:0], data)
 	m.sets.take(u.nalus)
 	picture, key := kind(u.nalus)
 	if key {
 		u.nalus = m.sets.complete(u.nalus)
 	}
-	u.key, u.timestamp = key, m.stamps.find(b.Timestamp)
+	u.key, u.timestamp = key, m.stamps.find(timestamp)
 	return picture
 }
 

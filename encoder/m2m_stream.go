@@ -30,6 +30,7 @@ func (m *M2M) Start(deliver func(*Unit), failed func(error)) error {
 	}
 	m.deliver, m.failed, m.err = deliver, failed, nil
 	m.loans.Open()
+	m.copies.open()
 	m.done = make(chan struct{})
 	m.state = running
 	go m.run()
@@ -139,6 +140,9 @@ func (m *M2M) Stop(ctx context.Context) error {
 	m.halt()
 	if err := m.loans.Close(ctx); err != nil {
 		return fmt.Errorf("stop %s: %d units are lent: %w", m.name, m.loans.Out(), err)
+	}
+	if err := m.copies.close(ctx); err != nil {
+		return fmt.Errorf("stop %s: copies of units are lent: %w", m.name, err)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -196,6 +196,7 @@ type Counts struct {
 	Captured, Encoded, Dropped uint64 // frames
 	Imported, Copied           uint64 // frames that reached the codec by DMABUF, or by a copy
 	Damaged                    uint64 // units that the codec marked as faulty
+	UnitsCopied                uint64 // units copied out of the driver's memory, since the CPU reads that slowly
 }
 
 // Counts tells what happened so far. Dropped frames are those that the source
@@ -210,6 +211,7 @@ func (p *Pipeline) Counts() Counts {
 			n.Imported += k.Imported
 			n.Copied += k.Copied
 			n.Damaged += k.Damaged
+			n.UnitsCopied += k.UnitsCopied
 		}
 	}
 	return n

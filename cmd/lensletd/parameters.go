@@ -37,7 +37,7 @@ type reading struct {
 func readOnly() []string {
 	return []string{
 		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
-		"frames_copied", "packets_sent", "bytes_sent", "sends_segmented", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable",
+		"frames_copied", "units_copied", "packets_sent", "bytes_sent", "sends_segmented", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable",
 		"viewers_paced", "packets_paced",
 		"jitter", "latency", "uptime", "temperature", "throttled", "push", "heap_allocations",
 	}
@@ -143,6 +143,7 @@ func (r *reading) counters() map[string]uint64 {
 		"frames_dropped":      r.count.Dropped,
 		"frames_imported":     r.count.Imported,
 		"frames_copied":       r.count.Copied,
+		"units_copied":        r.count.UnitsCopied,
 		"packets_sent":        r.stats.Packets,
 		"bytes_sent":          r.stats.Bytes,
 		"sends_segmented":     r.stats.Segmented,
