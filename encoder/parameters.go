@@ -37,7 +37,7 @@ func (e *NameError) Unwrap() error { return e.Err }
 // streamParameters are those of the stream, in the order of a listing: first
 // what any source tells, then what the codec is told.
 func streamParameters() []string {
-	return []string{"resolution", "framerate", "bitrate", "bitrate_mode", "gop", "profile", "level"}
+	return []string{"resolution", "framerate", "bitrate", "bitrate_min", "bitrate_mode", "gop", "profile", "level"}
 }
 
 // keyframe is the only parameter that can be set and not read.
@@ -67,6 +67,8 @@ func (p *Pipeline) Get(name string) (string, error) {
 		return s.Rate.String(), nil
 	case "bitrate":
 		return strconv.Itoa(s.Bitrate), nil
+	case "bitrate_min":
+		return strconv.Itoa(s.BitrateMin), nil
 	case "bitrate_mode":
 		return string(s.Mode), nil
 	case "gop":
@@ -156,6 +158,8 @@ func (p *Pipeline) read(w *wanted, c Parameter) (err error) {
 		}
 	case "bitrate":
 		s.Bitrate, err = positive(c, "bit/s, for example 2000000")
+	case "bitrate_min":
+		s.BitrateMin, err = positive(c, "bit/s, for example 250000")
 	case "gop":
 		s.GOP, err = positive(c, "frames from a key frame to the next, 1 or more")
 	case "bitrate_mode":

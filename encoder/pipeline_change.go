@@ -113,7 +113,7 @@ func (p *Pipeline) apply(old, next Settings) error {
 // sameStream tells whether a running codec can go from one to the other: the
 // sequence parameter set stays as it is.
 func (s Settings) sameStream(t Settings) bool {
-	s.Rate, s.Bitrate, s.GOP = t.Rate, t.Bitrate, t.GOP
+	s.Rate, s.Bitrate, s.BitrateMin, s.GOP = t.Rate, t.Bitrate, t.BitrateMin, t.GOP
 	return s == t
 }
 

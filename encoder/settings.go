@@ -12,6 +12,7 @@ type Settings struct {
 	Width, Height int          // pixels
 	Rate          capture.Rate // frames per second
 	Bitrate       int          // bit/s
+	BitrateMin    int          // bit/s: how far the network may lower it
 	Mode          Mode
 	GOP           int // frames from one key frame to the next
 	Profile       Profile
@@ -22,7 +23,7 @@ type Settings struct {
 // size, 30 frames per second, and what the Raspberry Pi's encoder begins with
 // (level 4.0, a key frame every 60 frames), at a bit rate for a home network.
 func DefaultSettings() Settings {
-	return Settings{Rate: capture.Rate{Num: 30, Den: 1}, Bitrate: 2_000_000, Mode: VBR, GOP: 60, Profile: High, Level: 40}
+	return Settings{Rate: capture.Rate{Num: 30, Den: 1}, Bitrate: 2_000_000, BitrateMin: 250_000, Mode: VBR, GOP: 60, Profile: High, Level: 40}
 }
 
 // A Mode is a way to meet the bit rate.

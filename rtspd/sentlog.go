@@ -1,9 +1,7 @@
 package rtspd
 
 import (
-	"net"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,15 +61,9 @@ func (l *sentLog) find(now time.Duration, is func(i int) bool) (age time.Duratio
 func (o *outbox) queue() (handed uint64, unsent, waiting int, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	conn := o.conn
-	if t, is := conn.(interface{ NetConn() net.Conn }); is {
-		conn = t.NetConn()
-	}
-	if sc, is := conn.(syscall.Conn); is {
-		if raw, err := sc.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { unsent, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
-			ok = err == nil
-		}
+	if raw := descriptor(o.conn); raw != nil {
+		var err error
+		ok = raw.Control(func(fd uintptr) { unsent, err = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }) == nil && err == nil
 	}
 	return o.handed, unsent, o.bytes, ok
 }

@@ -42,6 +42,8 @@ type config struct {
 	Pacing    string `toml:"pacing"`        // auto, on or off: whose packets by UDP are spread over time
 	Chunk     int    `toml:"pacing_chunk"`  // packets that leave at once where it is on, 8 to 64
 
+	Adapt string `toml:"adapt"` // majority, slowest or off: whom the bit rate follows when the network carries less
+
 	// What a running daemon takes anew (reload.go).
 	RedirectTo string `toml:"redirect_to"` // URL that new viewers are sent to; "" = none
 	DrainTo    string `toml:"drain_to"`    // URL that all viewers are sent to at the end; "" = none
@@ -54,7 +56,7 @@ type config struct {
 }
 
 func defaults() config {
-	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Packet: 1400, Multicast: "off", TTL: 1, Pacing: "auto", Chunk: 16, SRTP: "on", Log: "info"}
+	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Packet: 1400, Multicast: "off", TTL: 1, Pacing: "auto", Chunk: 16, SRTP: "on", Adapt: "majority", Log: "info"}
 }
 
 // load reads the file over what is there.

@@ -38,7 +38,7 @@ func readOnly() []string {
 	return []string{
 		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
 		"frames_copied", "units_copied", "packets_sent", "bytes_sent", "sends_segmented", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable",
-		"viewers_paced", "packets_paced",
+		"viewers_paced", "packets_paced", "viewers_thinned", "bitrate_now", "round_trip",
 		"jitter", "latency", "uptime", "temperature", "throttled", "push", "heap_allocations",
 	}
 }
@@ -152,6 +152,7 @@ func (r *reading) counters() map[string]uint64 {
 		"packets_resent":      r.stats.Resent,
 		"viewers_unreachable": r.stats.Unreachable,
 		"viewers_paced":       uint64(r.stats.PacedViewers),
+		"viewers_thinned":     uint64(r.stats.Thinned),
 		"packets_paced":       r.stats.Paced,
 	}
 }
@@ -163,6 +164,16 @@ const unknown = "unknown"
 func (r *reading) measure(name string) (string, bool) {
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	switch name {
+	case "bitrate_now":
+		if n := r.p.pipeline.BitrateNow(); n > 0 {
+			return strconv.Itoa(n), true
+		}
+		return unknown, true
+	case "round_trip":
+		if r.stats.RoundTrip == 0 {
+			return unknown, true
+		}
+		return fmt.Sprintf("%.1f", ms(r.stats.RoundTrip)), true
 	case "jitter":
 		return fmt.Sprintf("%.1f", ms(r.stats.Jitter)), true
 	case "latency":

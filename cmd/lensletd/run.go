@@ -136,7 +136,7 @@ func (d *daemon) open() (err error) {
 	}
 	d.stream = rtspd.NewStream(rtspd.StreamConfig{
 		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet, Multicast: d.multicast(),
-		Pacing: pacings()[d.Pacing], PacingChunk: d.Chunk,
+		Pacing: pacings()[d.Pacing], PacingChunk: d.Chunk, Adapt: d.adapt(), Bitrate: d.pipeline.Adapt,
 	})
 	p.stream, p.advert = d.stream, d.advert
 	d.server, err = rtspd.NewServer(rtspd.Config{
@@ -167,7 +167,10 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	cfg := encoder.PipelineConfig{
 		Source: source, Passing: encoder.NewPassthrough(nil), Settings: encoder.DefaultSettings(), Log: d.log,
 		Publish: func(u *encoder.Unit) { d.stream.Publish(u); d.beat.frame() },
-		Changed: func(s encoder.Settings) { d.stream.Describe(s.Rate.Float(), s.Bitrate) },
+		Changed: func(s encoder.Settings) {
+			d.stream.Describe(s.Rate.Float(), s.Bitrate)
+			d.stream.Floor(s.BitrateMin)
+		},
 	}
 	if _, isClip := source.(*capture.Clip); !isClip {
 		if cfg.Encoder, err = openEncoder(d.Encoder, d.log); err != nil {

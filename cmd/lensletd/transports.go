@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"lenslet/rtspd"
+	"lenslet/rtspd/rate"
 )
 
 func (c *config) validateTransports() error {
@@ -19,6 +20,9 @@ func (c *config) validateTransports() error {
 	if c.TTL < 1 || c.TTL > 255 {
 		return usagef("multicast_ttl %d is not a number of hops; right would be 1 to 255", c.TTL)
 	}
+	if _, err := rate.ParsePolicy(c.Adapt); err != nil {
+		return usagef("%v", err)
+	}
 	if _, ok := pacings()[c.Pacing]; !ok {
 		return usagef("pacing %q is not known; right would be auto, on or off", c.Pacing)
 	}
@@ -26,6 +30,12 @@ func (c *config) validateTransports() error {
 		return usagef("pacing_chunk %d is not a number of packets; right would be 8 to 64", c.Chunk)
 	}
 	return nil
+}
+
+// adapt is the setting, which was validated.
+func (c *config) adapt() rate.Policy {
+	p, _ := rate.ParsePolicy(c.Adapt)
+	return p
 }
 
 // pacings are what the setting can be.

@@ -1,0 +1,66 @@
+package encoder
+
+import "lenslet/capture"
+
+// What a lower bit rate is made of.
+const (
+	bitrateStep = 25_000 // bit/s: what the Raspberry Pi's encoder counts in
+	leastBits   = 0.02   // a pixel; with less, fewer pictures look better
+	leastRate   = 4      // the share of the frames per second that is left at least
+)
+
+// Adapt gives the codec a lower bit rate than is set, in bit/s; the set one takes that
+// back. The settings stay as they are. Nothing is done while something else changes,
+// or where the source does the encoding: it is called again.
+func (p *Pipeline) Adapt(bps int) {
+	if !p.changing.TryLock() {
+		return
+	}
+	defer p.changing.Unlock()
+	p.mu.Lock()
+	codec, s := p.codec, p.settings.lowered(bps)
+	p.mu.Unlock()
+	if codec == nil || codec != p.cfg.Encoder {
+		return
+	}
+	was := codec.Settings()
+	if was == s {
+		return
+	}
+	if err := codec.Set(s); err != nil {
+		p.cfg.Log.Warn("the encoder does not follow the network", "encoder", codec.Name(), "bitrate", s.Bitrate, "error", err)
+		return
+	}
+	if was.Rate != s.Rate {
+		p.mu.Lock()
+		p.thin.set(p.format.Rate, s.Rate)
+		p.mu.Unlock()
+	}
+}
+
+// lowered are the settings at a lower bit rate: where that is too little for a
+// picture of this size, with fewer pictures, and key frames as often as before.
+func (s Settings) lowered(bps int) Settings {
+	if bps >= s.Bitrate {
+		return s
+	}
+	s.Bitrate = max(bitrateStep, bps/bitrateStep*bitrateStep)
+	rate, gop := s.Rate, s.GOP
+	for n := 2; n <= leastRate && float64(s.Bitrate) < leastBits*float64(s.Width*s.Height)*s.Rate.Float(); n++ {
+		s.Rate, s.GOP = capture.Rate{Num: rate.Num, Den: rate.Den * n}, max(1, gop/n)
+		if rate.Num%n == 0 {
+			s.Rate = capture.Rate{Num: rate.Num / n, Den: rate.Den}
+		}
+	}
+	return s
+}
+
+// BitrateNow is what the codec is told, in bit/s; 0: nobody knows.
+func (p *Pipeline) BitrateNow() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.codec == nil || p.codec != p.cfg.Encoder {
+		return 0
+	}
+	return p.codec.Settings().Bitrate
+}
