@@ -241,8 +241,7 @@ func TestWhenAPacketIsSentAgain(t *testing.T) {
 }
 
 func TestRoundTrip(t *testing.T) {
-	at := time.Date(2026, 11, 22, 1, 2, 3, 0, time.UTC)
-	middle := uint32(rtp.NTP(at) >> 16)
+	const last = 7<<16 + 5 // the sender report, sent when an hour was over
 	for _, c := range []struct {
 		r        rtp.Reception
 		trip     time.Duration
@@ -250,13 +249,14 @@ func TestRoundTrip(t *testing.T) {
 	}{
 		{rtp.Reception{}, 0, resendUnknown},
 		{rtp.Reception{DLSR: 5}, 0, resendUnknown},
-		{rtp.Reception{LSR: middle - 3<<16, DLSR: 2 << 16}, time.Second, resendMost},
-		{rtp.Reception{LSR: middle - 1<<14, DLSR: 1 << 13}, 125 * time.Millisecond, 125 * time.Millisecond},
-		{rtp.Reception{LSR: middle - 5, DLSR: 5}, 1, resendLeast},
-		{rtp.Reception{LSR: middle + 5}, 0, resendUnknown}, // before it was sent
+		{rtp.Reception{LSR: last, DLSR: 2 << 16}, time.Second, resendMost},
+		{rtp.Reception{LSR: last, DLSR: 46 << 14 / 4}, 125 * time.Millisecond, 125 * time.Millisecond},
+		{rtp.Reception{LSR: last, DLSR: 3 << 16}, 1, resendLeast},
+		{rtp.Reception{LSR: last, DLSR: 4 << 16}, 0, resendUnknown},   // waited before it was sent
+		{rtp.Reception{LSR: last - 1<<16, DLSR: 5}, 0, resendUnknown}, // of another report
 	} {
-		v := &viewer{}
-		v.measure(c.r, at)
+		v := &viewer{lsr: last, reported: time.Hour}
+		v.measure(c.r, time.Hour+3*time.Second)
 		if v.trip != c.trip || v.patience() != c.patience {
 			t.Errorf("%+v: %v, and patience for %v", c.r, v.trip, v.patience())
 		}

@@ -37,7 +37,7 @@ func (s *Stream) reportSome(now time.Duration, wall time.Time) (more bool) {
 // reportTo sends a sender report: the wall clock and the capture clock at the
 // same instant, from which a recorder knows when each picture was taken.
 func (s *Stream) reportTo(v *viewer, now time.Duration, wall time.Time) {
-	v.reported = now
+	v.reported, v.lsr = now, uint32(rtp.NTP(wall)>>16)
 	s.rtcp(v, rtp.SenderReport(nil, rtp.Report{
 		SSRC: s.ssrcOf(v), CNAME: s.cname,
 		Wall: wall, RTPTime: s.clock.RTP(now),
@@ -85,7 +85,7 @@ func (s *Stream) feedback(v *viewer, packet []byte) (bye bool) {
 	defer s.mu.Unlock()
 	if f.Reports {
 		s.heard(v, f.Report)
-		v.measure(f.Report, time.Now())
+		v.measure(f.Report, monotonic())
 		s.gauge(v, v, f.Report, monotonic())
 	}
 	v.rate.Cap(monotonic(), f.MaxBitrate)

@@ -137,15 +137,15 @@ func (v *viewer) patience() time.Duration {
 }
 
 // measure takes the round trip from a receiver report that arrived at the given
-// instant (RFC 3550 6.4.1).
-func (v *viewer) measure(r rtp.Reception, wall time.Time) {
-	if r.LSR == 0 {
+// instant (RFC 3550 6.4.1). It must be about the last sender report: when that
+// was sent is known by a clock that nobody sets.
+func (v *viewer) measure(r rtp.Reception, now time.Duration) {
+	if r.LSR == 0 || r.LSR != v.lsr {
 		return
 	}
-	const unit = 1 << 16 // of a second
-	trip := int32(uint32(rtp.NTP(wall)>>16) - r.LSR - r.DLSR)
-	if trip >= 0 { // else a clock was set
-		v.trip = max(1, time.Duration(trip)*time.Second/unit)
+	const unit = 1 << 16                                                              // of a second
+	if trip := now - v.reported - time.Duration(r.DLSR)*time.Second/unit; trip >= 0 { // else nobody waited that long
+		v.trip = max(1, trip)
 	}
 }
 

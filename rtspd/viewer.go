@@ -32,6 +32,7 @@ type viewer struct {
 	packets  uint32                           // sent, as a sender report counts
 	octets   uint32                           // of payload sent
 	reported time.Duration                    // when the last sender report went out
+	lsr      uint32                           // of its NTP timestamp the middle half, as receivers name it
 	firstSeq uint16                           // of the first packet sent
 	last     rtp.Reception                    // the latest receiver report
 	received uint64                           // packets, by the receiver reports so far

@@ -10,6 +10,7 @@ import (
 
 // check opens what serve would open, says what it found, and closes it again.
 func (d *daemon) check() error {
+	d.recall(false)
 	p, err := d.openPipeline()
 	if err != nil {
 		return err
@@ -23,8 +24,8 @@ func (d *daemon) check() error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(d.stdout, "listen    %s\nname      %s\nwatch     %s\nchange    %s\ncamera    %s\nencoder   %s\nstream    /%s, %s\npush      %s\n",
-		d.Listen, d.name(), watch, change, plan.Camera, plan.Encoder, path, plan.Why, d.Push.shown())
+	_, err = fmt.Fprintf(d.stdout, "listen    %s\nname      %s\nwatch     %s\nchange    %s\ncamera    %s\nencoder   %s\nstream    /%s, %s\npush      %s\nkept      %s\n",
+		d.Listen, d.name(), watch, change, plan.Camera, plan.Encoder, path, plan.Why, d.Push.shown(), d.kept)
 	if camera, ok := d.source.(*capture.Camera); ok && err == nil {
 		return offers(d.stdout, camera.Path())
 	}

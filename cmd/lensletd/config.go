@@ -26,6 +26,7 @@ type config struct {
 	Packet  int            `toml:"packet"`  // bytes of an RTP packet at most, 200 to 65000
 	Log     string         `toml:"log"`     // debug, info, warn or error
 	State   string         `toml:"state"`   // directory of what outlives the daemon; "" = where the user's state is
+	Persist bool           `toml:"persist"` // what viewers set is kept for the next start
 	Push    pushConfig     `toml:"push"`    // a media server to publish to
 	Set     map[string]any `toml:"set"`     // parameters to begin with
 
@@ -53,10 +54,11 @@ type config struct {
 
 	set    []encoder.Parameter // Set in the file's order, then the flags' -set
 	places map[string]string   // FILE:LINE of each parameter that the file sets
+	fixed  map[string]bool     // parameters that the flags set
 }
 
 func defaults() config {
-	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Packet: 1400, Multicast: "off", TTL: 1, Pacing: "auto", Chunk: 16, SRTP: "on", Adapt: "majority", Log: "info"}
+	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Persist: true, Packet: 1400, Multicast: "off", TTL: 1, Pacing: "auto", Chunk: 16, SRTP: "on", Adapt: "majority", Log: "info"}
 }
 
 // load reads the file over what is there.

@@ -90,8 +90,10 @@ func (c *config) override(given config) {
 			*f.to = *f.from
 		}
 	}
+	c.fixed = map[string]bool{"name": given.Name != ""}
 	for _, p := range given.set {
 		delete(c.places, p.Name) // the flag's word counts
+		c.fixed[p.Name] = true
 	}
 	c.set = append(c.set, given.set...)
 }

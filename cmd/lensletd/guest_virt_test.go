@@ -81,7 +81,7 @@ func TestGuestStreams(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.MDNS = false
+	o.MDNS, o.Persist = false, false
 	var source *summing
 	d := &daemon{
 		config: o.config, stdout: os.Stdout, id: board.Identify(), log: slog.New(slog.NewTextHandler(os.Stderr, nil)),

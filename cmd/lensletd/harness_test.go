@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -19,8 +21,21 @@ import (
 	"lenslet/encoder"
 )
 
+// scratch is a directory for all tests.
+var scratch string
+
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	var err error
+	if scratch, err = os.MkdirTemp("", "lensletd-test"); err == nil { // and not the state of whoever runs the tests
+		err = errors.Join(os.Setenv("XDG_STATE_HOME", filepath.Join(scratch, "state")), os.Unsetenv("STATE_DIRECTORY"))
+	}
+	if err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(scratch)
+		os.Exit(code)
+	}))
 }
 
 // A buffer that one goroutine writes and another reads.
@@ -81,7 +96,7 @@ func startTuned(t *testing.T, tune func(*daemon), args ...string) (address strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.MDNS = false
+	o.MDNS, o.Persist = false, false
 	d := &daemon{config: o.config, stdout: out, id: board.Identify(), log: slog.New(slog.NewTextHandler(logs, nil)), openSource: openSource}
 	tune(d)
 	ended := make(chan error, 1)

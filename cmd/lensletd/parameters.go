@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"lenslet/board"
@@ -23,7 +24,9 @@ type parameters struct {
 	stream   *rtspd.Stream
 	advert   *advert.Advert // nil: the camera has no name on the LAN
 	push     *rtspd.Push    // nil: the stream is not published elsewhere
+	kept     *keeper
 	started  time.Time
+	setting  sync.Mutex // one at a time, so that the last one is what is kept
 }
 
 // A reading is the instant that a group of read-only values is taken at.
@@ -89,13 +92,31 @@ func (p *parameters) Set(ctx context.Context, changes []wire.Parameter) error {
 	if len(wrong) > 0 {
 		return translated(errors.Join(wrong...))
 	}
+	p.setting.Lock()
+	defer p.setting.Unlock()
 	undo, err := p.rename(rename)
 	if err == nil && len(list) > 0 {
 		if err = p.pipeline.Set(ctx, list); err != nil {
 			undo()
 		}
 	}
+	if err == nil {
+		p.keep(changes)
+	}
 	return translated(err)
+}
+
+// keep lets what was set outlive the daemon, but for what only does something
+// once.
+func (p *parameters) keep(changes []wire.Parameter) {
+	for _, c := range changes {
+		if c.Name != "name" {
+			if _, err := p.pipeline.Get(c.Name); errors.Is(err, encoder.ErrWriteOnly) {
+				continue
+			}
+		}
+		p.kept.note(c.Name, c.Value)
+	}
 }
 
 // rename gives the camera another name on the LAN, if name is not empty.

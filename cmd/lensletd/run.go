@@ -76,6 +76,7 @@ type daemon struct {
 	login     *login         // nil: everyone may do everything
 	advert    *advert.Advert // nil: not advertised
 	beat      *heartbeat
+	kept      *keeper // nil: what is set is forgotten at the end
 }
 
 // timing is that of the server: rtspd's own, but in tests.
@@ -90,6 +91,9 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	tasks := newTasks(ctx)
 	tasks.run("reload", func(ctx context.Context) error { return d.reload(ctx, hangups) })
+	if d.kept != nil {
+		tasks.runLast("settings", d.kept.keep)
+	}
 	tasks.runLast("stream", d.pipeline.Run) // viewers who are asked to go elsewhere see on until they do
 	tasks.run("RTSP server", func(ctx context.Context) error { return d.server.Serve(ctx, d.listeners...) })
 	if d.advert != nil {
@@ -98,6 +102,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	err := tasks.wait()
 	if n := systemd.NewNotifier(os.Getenv); err == nil {
 		_ = n.Stopping() // nobody listens outside systemd
+		d.kept.stopped()
 	}
 	return err
 }
@@ -121,9 +126,11 @@ func (d *daemon) open() (err error) {
 	if d.datagrams, err = d.listenDatagrams(); err != nil {
 		return err
 	}
+	d.tidyState()
 	if d.login, err = d.openLogin(); err != nil {
 		return err
 	}
+	d.recall(true)
 	if d.MDNS {
 		if d.advert, err = d.openAdvert(); err != nil {
 			return usagef("%v", err)
@@ -166,7 +173,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	d.source = source
 	cfg := encoder.PipelineConfig{
 		Source: source, Passing: encoder.NewPassthrough(nil), Settings: encoder.DefaultSettings(), Log: d.log,
-		Publish: func(u *encoder.Unit) { d.stream.Publish(u); d.beat.frame() },
+		Publish: func(u *encoder.Unit) { d.stream.Publish(u); d.beat.frame(); d.kept.frame() },
 		Changed: func(s encoder.Settings) {
 			d.stream.Describe(s.Rate.Float(), s.Bitrate)
 			d.stream.Floor(s.BitrateMin)
@@ -182,7 +189,9 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	if err := d.pipeline.Preset(d.set); err != nil {
 		return nil, errors.Join(d.refused(err), d.pipeline.Close())
 	}
-	return &parameters{pipeline: d.pipeline, started: time.Now()}, nil
+	d.kept.begin()
+	d.kept.preset(d.pipeline.Preset)
+	return &parameters{pipeline: d.pipeline, kept: d.kept, started: time.Now()}, nil
 }
 
 // openAdvert prepares what the LAN is told.

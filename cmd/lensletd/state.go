@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,5 +66,29 @@ func writeWhole(file string, mode os.FileMode, data []byte) (err error) {
 	if err == nil {
 		err = os.Rename(f.Name(), file)
 	}
+	if err == nil {
+		err = syncDir(filepath.Dir(file)) // else the loss of power could take the new name
+	}
 	return err
+}
+
+// syncDir writes the names in a directory to the disk.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// tidyState removes what a killed lensletd had not finished to write.
+func (c *config) tidyState() {
+	dir, err := c.statePath()
+	if err != nil {
+		return
+	}
+	unfinished, _ := filepath.Glob(filepath.Join(dir, ".new-*")) // the pattern is good
+	for _, file := range unfinished {
+		_ = os.Remove(file) // it does no harm
+	}
 }

@@ -11,11 +11,13 @@ import (
 	"time"
 )
 
-// program builds lensletd once for a test.
+// program builds lensletd, once for all tests.
 func program(t *testing.T) string {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "lensletd")
-	client(t, 5*time.Minute, "go", "build", "-tags", "openh264", "-o", bin, ".")
+	bin := filepath.Join(scratch, "lensletd")
+	if _, err := os.Stat(bin); err != nil {
+		client(t, 5*time.Minute, "go", "build", "-tags", "openh264", "-o", bin, ".")
+	}
 	return bin
 }
 
