@@ -22,6 +22,7 @@ var version = "devel"
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	boundMemory(os.Getenv, os.DirFS("/"))
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	var usage *usageError
 	switch {
