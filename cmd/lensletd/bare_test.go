@@ -13,7 +13,7 @@ func TestBareAddressPlays(t *testing.T) {
 		for _, transport := range []string{"udp", "tcp"} {
 			probe(t, address, transport, 320, 240, "30/1")
 		}
-		playGStreamer(t, address)
+		gstPlays(t, "location="+address, "protocols=tcp")
 	}
 	decode(t, bare, "udp", "-t", "2")
 }

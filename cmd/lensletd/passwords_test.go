@@ -90,10 +90,6 @@ func TestPlayersLogIn(t *testing.T) {
 	newState(t)
 	g := startGuarded(t)
 	strangers := []string{g.with(""), g.with("viewer:guess"), g.with("nobody:" + password(t, g.viewer)), g.with("viewer:" + password(t, g.admin))}
-	gstreamer := func(address, transport string) []string {
-		return []string{"-q", "rtspsrc", "location=" + address, "protocols=" + transport, "latency=100",
-			"!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "num-buffers=30", "sync=false"}
-	}
 	mpv := func(address, transport string) []string {
 		return []string{"--no-config", "--vo=null", "--ao=null", "--frames=30", "--rtsp-transport=" + transport, address}
 	}
@@ -103,9 +99,7 @@ func TestPlayersLogIn(t *testing.T) {
 				probe(t, address, transport, 320, 240, "30/1")
 				decode(t, address, transport, "-t", "2")
 			}
-			if out, errs := client(t, time.Minute, "gst-launch-1.0", gstreamer(g.viewer, transport)...); strings.Contains(out+errs, "ERROR") {
-				t.Errorf("GStreamer says:\n%s%s", out, errs)
-			}
+			gstPlays(t, "location="+g.viewer, "protocols="+transport)
 			client(t, time.Minute, "mpv", mpv(g.viewer, transport)...)
 		})
 	}
@@ -113,7 +107,8 @@ func TestPlayersLogIn(t *testing.T) {
 		if said := refused(t, "ffprobe", "-v", "error", "-rtsp_transport", "tcp", address); !strings.Contains(said, "401") {
 			t.Errorf("ffprobe says to %d:\n%s", i, said)
 		}
-		if said := refused(t, "gst-launch-1.0", gstreamer(address, "tcp")...); !strings.Contains(said, "nauthorized") && !strings.Contains(said, "uthenticat") {
+		gst := gstreamer(30, "location="+address, "protocols=tcp")
+		if said := refused(t, gst[0], gst[1:]...); !strings.Contains(said, "nauthorized") && !strings.Contains(said, "uthenticat") {
 			t.Errorf("GStreamer says to %d:\n%s", i, said)
 		}
 		refused(t, "mpv", mpv(address, "tcp")...)

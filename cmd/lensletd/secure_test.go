@@ -70,23 +70,6 @@ func TestGStreamerOverTLS(t *testing.T) {
 	}
 }
 
-// gstPlays lets GStreamer's rtspsrc decode 60 pictures. At its end it pauses the
-// session, and with TLS it sometimes takes its own farewell for the server's
-// while it reads the answer, which it then calls an error: the pictures were all
-// there by then, since the sink had its 60 (EOS).
-func gstPlays(t *testing.T, source ...string) {
-	t.Helper()
-	args := append([]string{"rtspsrc", "latency=100"}, source...)
-	_, said := exitOf("timeout", append(append([]string{"60", "gst-launch-1.0"}, args...),
-		"!", "rtph264depay", "!", "h264parse", "!", "avdec_h264", "!", "fakesink", "num-buffers=60", "sync=false")...)
-	errors := strings.Count(said, "ERROR: from")
-	atTheEnd := strings.Count(said, "Received end-of-file")
-	if !strings.Contains(said, "Got EOS from element") || strings.Contains(said, "WARN") ||
-		errors != atTheEnd || (errors > 0 && !strings.Contains(said, "gst_rtspsrc_pause")) {
-		t.Fatalf("GStreamer complains:\n%s", said)
-	}
-}
-
 // lensletctl knows the camera by the fingerprint that lensletd printed.
 func TestLensletctlOverTLS(t *testing.T) {
 	url, pin := startSecure(t)
