@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,12 +26,14 @@ const cameraBuffers = 6
 type Camera struct {
 	log     *slog.Logger
 	name    string
+	id      Identity
 	dev     *v4l2.Device
 	typ     v4l2.BufType
 	queue   *v4l2.Queue
 	format  Format // of Configure; FourCC is 0 before
 	started bool   // until the buffers are free again
 	frames  []Frame
+	offered []offer // found when it was opened, for the first Choices
 
 	loans   Loans
 	reading sync.Mutex // held by Next
@@ -42,6 +45,7 @@ func newCamera(dev *v4l2.Device, is v4l2.Capability, log *slog.Logger) *Camera {
 	typ := is.CaptureType()
 	return &Camera{
 		log: log, name: fmt.Sprintf("%s (%s)", is.Card, dev.Path()),
+		id:  identify(dev.Path(), is, sysfs),
 		dev: dev, typ: typ, queue: dev.Queue(typ),
 	}
 }
@@ -55,9 +59,12 @@ func (c *Camera) Path() string { return c.dev.Path() }
 // Choices asks the driver what it offers and weighs it. A size or a format that
 // is not offered is a *NotOffered.
 func (c *Camera) Choices(w Wish) ([]Choice, error) {
-	offers, err := c.offers()
-	if err != nil {
-		return nil, err
+	offers := c.offered
+	if c.offered = nil; offers == nil {
+		var err error
+		if offers, err = c.offers(); err != nil {
+			return nil, err
+		}
 	}
 	return choose(c.name, offers, w)
 }
@@ -160,9 +167,12 @@ func (c *Camera) allocate() error {
 	if c.queue.Len() > 0 {
 		return nil
 	}
-	n, err := c.queue.Request(cameraBuffers, v4l2.MMAP)
+	n, err := c.queue.RequestUpTo(cameraBuffers, v4l2.MMAP)
 	if err != nil {
 		return c.explain(err)
+	}
+	if n < cameraBuffers {
+		c.log.Warn("memory is short: the camera works with fewer buffers", "camera", c.name, "buffers", n)
 	}
 	c.format.Buffers = n
 	return nil
@@ -279,12 +289,37 @@ func (c *Camera) SetControl(id uint32, v int64) error { return c.dev.SetControl(
 // delivered empty, since the camera was opened.
 func (c *Camera) Dropped() uint64 { return c.tally.dropped.Load() }
 
-// Close stops the camera, if it runs, waits until nothing is lent, and gives
-// the device back.
+// closeLimit is what Close waits for the frames on loan before it gives the
+// device back without them.
+const closeLimit = 300 * time.Millisecond
+
+// Close stops the camera, if it runs, and gives the device back. It returns
+// when nothing is lent any more. Frames that an ill codec keeps for long do not
+// keep the device, which another can open by then; their memory stays as it is
+// until they are back.
 func (c *Camera) Close() error {
-	err := c.Stop(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	err := c.Stop(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return c.leave()
+	}
 	if c.queue.Len() > 0 {
 		err = errors.Join(err, c.halt())
 	}
 	return errors.Join(err, c.dev.Close())
+}
+
+// leave gives the device back while frames are lent, and frees their memory
+// when they are not any more.
+func (c *Camera) leave() error {
+	c.reading.Lock() // Stop has woken the reader
+	defer c.reading.Unlock()
+	err := c.queue.StreamOff()
+	if errors.Is(err, unix.ENODEV) {
+		err = nil
+	}
+	err = errors.Join(err, c.dev.Close(), c.loans.Close(context.Background()))
+	_, _ = c.queue.Request(0, v4l2.MMAP) // unmaps; the driver is not there to be asked
+	return err
 }

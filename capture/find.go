@@ -102,6 +102,7 @@ func examine(dev *v4l2.Device, log *slog.Logger) (*Camera, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("(%s) gives no buffers: %w", is.Card, err)
 	}
+	c.offered = offers
 	return c, nil
 }
 

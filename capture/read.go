@@ -1,8 +1,10 @@
 package capture
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync/atomic"
 	"time"
@@ -79,7 +81,11 @@ func (c *Camera) lend(f *Frame) (*Frame, error) {
 // requeue gives a buffer to the driver, to be filled again.
 func (c *Camera) requeue(i int) {
 	if err := c.queue.Enqueue(v4l2.Buffer{Index: i}); err != nil {
-		c.log.Warn("camera takes a buffer no more", "camera", c.name, "buffer", i, "error", err)
+		level := slog.LevelWarn
+		if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EIO) {
+			level = slog.LevelDebug // Next tells
+		}
+		c.log.Log(context.Background(), level, "camera takes a buffer no more", "camera", c.name, "buffer", i, "error", err)
 	}
 }
 

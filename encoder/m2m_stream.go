@@ -39,9 +39,12 @@ func (m *M2M) Start(deliver func(*Unit), failed func(error)) error {
 
 // begin brings up both queues.
 func (m *M2M) begin() error {
-	n, err := m.output.Request(unitBuffers, v4l2.MMAP)
+	n, err := m.output.RequestUpTo(unitBuffers, v4l2.MMAP)
 	if err != nil {
 		return err
+	}
+	if n < unitBuffers {
+		m.log.Warn("memory is short: the encoder works with fewer buffers", "encoder", m.name, "buffers", n)
 	}
 	m.makeUnits(n)
 	if err := m.requestInput(); err != nil {
@@ -65,7 +68,7 @@ func (m *M2M) requestInput() error {
 	if m.importing {
 		n, memory = m.frames.Buffers, v4l2.DMABUF
 	}
-	n, err := m.input.Request(n, memory)
+	n, err := m.input.RequestUpTo(n, memory)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"lenslet/capture"
 	"lenslet/capture/v4l2"
 )
@@ -46,6 +48,8 @@ const keyframe = "keyframe"
 // Names lists what Get can read, in order.
 func (p *Pipeline) Names() []string {
 	names := streamParameters()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, c := range p.controls {
 		if c.Readable() && !slices.Contains(names, c.Key()) {
 			names = append(names, c.Key())
@@ -57,7 +61,7 @@ func (p *Pipeline) Names() []string {
 // Get reads a parameter. The error is a *NameError, or the driver's.
 func (p *Pipeline) Get(name string) (string, error) {
 	s := p.Settings()
-	if p.passing() && slices.Contains(streamParameters()[2:], name) {
+	if p.isPassing() && slices.Contains(streamParameters()[2:], name) {
 		return "unknown", nil // the camera encodes as it likes
 	}
 	switch name {
@@ -87,11 +91,24 @@ func (p *Pipeline) Get(name string) (string, error) {
 	case !c.Readable():
 		return "", &NameError{name, ErrWriteOnly}
 	}
-	v, err := p.cfg.Source.Control(c.ID)
+	p.mu.Lock()
+	source := p.source
+	p.mu.Unlock()
+	if source == nil || source.isBroken() {
+		return "unknown", nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	defer cancel()
+	v, err := ask(ctx, source, func(d Source) (int64, error) { return d.Control(c.ID) })
+	if errors.Is(err, unix.ENODEV) || err == errSilent {
+		return "unknown", nil // watch knows, or is about to
+	}
 	return strconv.FormatInt(v, 10), err
 }
 
 func (p *Pipeline) control(name string) (v4l2.Control, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	i := slices.IndexFunc(p.controls, func(c v4l2.Control) bool { return c.Key() == name })
 	if i < 0 {
 		return v4l2.Control{}, false
@@ -99,17 +116,25 @@ func (p *Pipeline) control(name string) (v4l2.Control, bool) {
 	return p.controls[i], true
 }
 
-// Preset sets parameters before Run: all or none, as Set.
+// Preset sets parameters before Run: all or none, as Set. Where there is no
+// camera yet, its controls are set when it comes.
 func (p *Pipeline) Preset(changes []Parameter) error {
 	p.changing.Lock()
 	defer p.changing.Unlock()
-	w, err := p.readAll(changes)
+	now := changes
+	if p.source == nil {
+		now = slices.DeleteFunc(slices.Clone(changes), func(c Parameter) bool { return !slices.Contains(streamParameters(), c.Name) })
+	}
+	w, err := p.readAll(now)
 	if err != nil {
 		return err
 	}
-	if _, err := p.setControls(w.controls); err != nil {
-		return err
+	if len(w.controls) > 0 {
+		if _, err := p.setControls(context.Background(), w.controls); err != nil {
+			return err
+		}
 	}
+	p.hold(changes)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.settings = w.settings
@@ -117,15 +142,34 @@ func (p *Pipeline) Preset(changes []Parameter) error {
 }
 
 // Set makes all changes or none. The error joins what was wrong with each:
-// *NameError, *Refused, or the driver's.
+// *NameError, *Refused, or the driver's; while nothing streams it is ErrAway at
+// once.
 func (p *Pipeline) Set(ctx context.Context, changes []Parameter) error {
-	p.changing.Lock()
+	if !p.changing.TryLock() {
+		if p.isAway() {
+			return ErrAway
+		}
+		p.changing.Lock() // another change is short
+	}
 	defer p.changing.Unlock()
 	w, err := p.readAll(changes)
 	if err != nil {
 		return err
 	}
-	return p.change(ctx, w)
+	if p.isAway() {
+		return ErrAway
+	}
+	if err := p.change(ctx, w); err != nil {
+		return err
+	}
+	p.hold(changes)
+	return nil
+}
+
+// isAway tells that the stream is being mended, or that a device is missing.
+func (p *Pipeline) isAway() bool {
+	state := p.state()
+	return state == healing || absent(state)
 }
 
 func (p *Pipeline) readAll(changes []Parameter) (wanted, error) {

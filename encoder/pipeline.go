@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -31,108 +32,165 @@ type Source interface {
 
 // PipelineConfig says what a Pipeline joins.
 type PipelineConfig struct {
-	Source   Source
-	Encoder  Codec          // for raw frames; nil: the source must give H.264
+	Source   Source         // nil: OpenSource opens it
+	Encoder  Codec          // for raw frames; nil, without OpenEncoder: the source must give H.264
 	Passing  Codec          // for sources that give H.264
 	Settings Settings       // to begin with; a width of 0 leaves the size to the source
 	Publish  func(*Unit)    // takes each unit over
 	Changed  func(Settings) // is told the settings in force, after each change; may be nil
 	Log      *slog.Logger
+
+	// OpenSource and OpenEncoder open the same devices anew, wherever they are
+	// by now. They are called again and again while there are none. Where they
+	// are nil, the device is never closed before the end.
+	OpenSource  func() (Source, error)
+	OpenEncoder func() (Codec, error)
+	Waiting     func() // is called now and then while there is no camera, never together with Publish; may be nil
 }
 
-// A Pipeline joins a source and a codec, and changes both while they run.
+// A Pipeline joins a source and a codec, changes both while they run, and mends
+// what fails.
 //
 // The journey of a frame: feed takes it from the source and gives it to the
-// codec; the codec delivers a unit to Publish. The journey of a change: Set
-// (parameters.go) validates it; change makes it, in the running codec where that
-// is possible, else by halt, which lets every frame under way come out, and
-// begin with the new settings. Where that fails it begins with the old ones.
+// codec; the codec delivers a unit to publish, the gate in front of Publish. The
+// journey of a change: Set (parameters.go) validates it; change makes it, in the
+// running codec where that is possible, else by halt, which lets every frame
+// under way come out, and begin with the new settings. Where that fails it
+// begins with the old ones. The journey of a fault (pipeline_heal.go): watch
+// sees that no unit comes, or is told; it climbs the ladder (ladder.go), whose
+// rungs halt, close what must be opened anew, and begin. No call of a device is
+// waited for without a limit (device.go).
 type Pipeline struct {
-	cfg      PipelineConfig
-	controls []v4l2.Control // of the source
+	cfg  PipelineConfig
+	left atomic.Int64 // devices that were left behind, and are not yet closed
 
-	changing sync.Mutex // one change at a time; also held while it starts and ends
+	changing sync.Mutex // one change at a time; also held while it starts, heals and ends
 
 	mu       sync.Mutex // guards what is in force
+	source   *device[Source]
+	encoder  *device[Codec]
+	passing  *device[Codec]
+	controls []v4l2.Control // of the source
+	held     []Parameter    // controls that were set: another opening needs them again
 	settings Settings
+	told     Settings // those of the codec, which may have a lower bit rate
 	format   capture.Format
 	choice   capture.Choice
-	codec    Codec // nil: halted
-	feeding  chan struct{}
+	flow     *flow // nil: halted
 	thin     thinner
+	past     Counts // of devices that are closed
+	health   health
 
-	halting  atomic.Bool
+	gate sync.Mutex // held by Publish; guards open
+	open *flow      // whose units are published; nil: nobody's
+
 	keyframe atomic.Bool // asked for, not yet passed to the codec
 	captured atomic.Uint64
 	skipped  atomic.Uint64 // frames that the codec had no room for, or that were faulty
-	failure  chan error    // capacity 1: the first failure counts; never closed
+	seen     atomic.Int64  // when the latest unit was published, or the stream began; as clock gives it
+	made     time.Time
+	kick     chan struct{} // capacity 1: a device failed; never closed
 }
 
-// haltLimit bounds how long a change waits for what is under way.
-const haltLimit = 5 * time.Second
+// A flow is the time from a start of source and codec to the halt after it.
+type flow struct {
+	source  *device[Source]
+	codec   *device[Codec]
+	passing bool // the source does the encoding
+	begun   bool // a key frame was published; guarded by the pipeline's gate
+	halting atomic.Bool
+	inCodec atomic.Bool // where feed is
+	failed  atomic.Pointer[failure]
+	fed     chan struct{} // closed by feed
+}
+
+// A failure is what a device reported, and the rung that can mend it.
+type failure struct {
+	mends rung
+	err   error
+}
+
+// Limits of what is waited for.
+const (
+	drainLimit = 5 * time.Second        // for what is under way, at a change
+	stopLimit  = time.Second            // for a source and a codec to stop
+	closeLimit = 500 * time.Millisecond // for them to close
+	startLimit = 5 * time.Second        // for them to open and to start
+)
 
 // NewPipeline takes the source and the codecs over; Run closes them.
 func NewPipeline(cfg PipelineConfig) *Pipeline {
-	p := &Pipeline{cfg: cfg, settings: cfg.Settings, failure: make(chan error, 1)}
-	controls, err := cfg.Source.Controls()
-	if err != nil {
-		cfg.Log.Warn("the camera's controls cannot be listed", "camera", cfg.Source.Name(), "error", err)
+	p := &Pipeline{cfg: cfg, settings: cfg.Settings, made: time.Now(), kick: make(chan struct{}, 1)}
+	p.health.state = "starting"
+	if cfg.Encoder != nil {
+		p.encoder = newDevice(cfg.Encoder, &p.left)
 	}
-	p.controls = controls
+	if cfg.Passing != nil {
+		p.passing = newDevice(cfg.Passing, &p.left)
+	}
+	if cfg.Source != nil {
+		p.adopt(context.Background(), newDevice(cfg.Source, &p.left))
+	}
 	return p
 }
 
-// Run streams until ctx ends, and gives the devices back. The error says what
-// failed before.
-func (p *Pipeline) Run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, p.Close()) }()
-	p.changing.Lock()
-	err = p.begin(p.settings)
-	p.changing.Unlock()
-	if err != nil {
-		return err
-	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-p.failure:
-		return err
-	}
-}
+// clock is the time since the pipeline was made.
+func (p *Pipeline) clock() time.Duration { return time.Since(p.made) }
 
 // Close gives the devices of a pipeline back that was not run.
 func (p *Pipeline) Close() error {
 	p.changing.Lock()
 	defer p.changing.Unlock()
-	err := p.halt(false)
-	err = errors.Join(err, p.cfg.Source.Close())
-	for _, c := range []Codec{p.cfg.Encoder, p.cfg.Passing} {
-		if c != nil {
-			err = errors.Join(err, c.Close())
-		}
-	}
-	return err
+	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	defer cancel()
+	err := p.halt(ctx, false)
+	ctx, cancel = context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	return errors.Join(err, p.drop(ctx, &p.encoder), p.dropSource(ctx), p.drop(ctx, &p.passing))
 }
 
-// begin configures source and codec for the settings, and starts both.
-func (p *Pipeline) begin(s Settings) error {
-	codec, format, choice, err := p.prepare(&s)
+// begin opens what is not open, and begins with the settings; where memory is
+// short, with a smaller picture.
+func (p *Pipeline) begin(ctx context.Context, s Settings) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := p.reopen(ctx); err != nil {
+		return err
+	}
+	for shrunk := false; ; shrunk = true {
+		got := s
+		err := p.beginWith(ctx, &got)
+		less, ok := smaller(s, got, err, shrunk)
+		if !ok {
+			return err
+		}
+		p.cfg.Log.Warn("a smaller picture is tried", "size", fmt.Sprintf("%dx%d", less.Width, less.Height), "error", err)
+		s = less
+	}
+}
+
+// beginWith configures source and codec for the settings, fills in what they
+// left open, and starts both.
+func (p *Pipeline) beginWith(ctx context.Context, s *Settings) error {
+	f, format, choice, err := p.prepare(ctx, s)
 	if err != nil {
 		return err
 	}
-	return p.start(codec, s, format, choice)
+	return p.start(ctx, f, *s, format, choice)
 }
 
 // prepare configures the best choice that works, and fills in what the settings
 // left open.
-func (p *Pipeline) prepare(s *Settings) (codec Codec, format capture.Format, choice capture.Choice, err error) {
-	choices, err := p.cfg.Source.Choices(p.wish(*s))
+func (p *Pipeline) prepare(ctx context.Context, s *Settings) (f *flow, format capture.Format, choice capture.Choice, err error) {
+	source := p.source
+	choices, err := ask(ctx, source, func(d Source) ([]capture.Choice, error) { return d.Choices(p.wish(*s)) })
 	if err != nil {
 		return nil, format, choice, err
 	}
 	for _, choice = range choices {
-		if codec, format, err = p.configure(choice, s); err == nil {
-			return codec, format, choice, nil
+		f = &flow{source: source, codec: p.encoder, fed: make(chan struct{})}
+		if format, err = p.configure(ctx, f, choice, s); err == nil {
+			return f, format, choice, nil
 		}
 		p.cfg.Log.Debug("format not usable", "choice", choice.Reason, "error", err)
 	}
@@ -140,30 +198,61 @@ func (p *Pipeline) prepare(s *Settings) (codec Codec, format capture.Format, cho
 }
 
 // start lets configured source and codec run.
-func (p *Pipeline) start(codec Codec, s Settings, format capture.Format, choice capture.Choice) error {
+func (p *Pipeline) start(ctx context.Context, f *flow, s Settings, format capture.Format, choice capture.Choice) error {
+	p.gate.Lock()
+	p.open = f
+	p.gate.Unlock()
 	p.mu.Lock()
-	p.settings, p.format, p.choice, p.codec = s, format, choice, codec
+	p.settings, p.told, p.format, p.choice, p.flow = s, s, format, choice, f
 	p.thin.set(format.Rate, s.Rate)
-	p.feeding = make(chan struct{})
 	p.mu.Unlock()
-	p.halting.Store(false)
 	p.tell(s)
-	err := codec.Start(p.cfg.Publish, p.fail)
+	err := order(ctx, f.codec, func(c Codec) error {
+		return c.Start(func(u *Unit) { p.publish(f, u) }, func(err error) { p.fail(f, reopenCodec, err) })
+	})
 	if err == nil {
-		if err = p.cfg.Source.Start(); err != nil {
-			err = errors.Join(err, codec.Stop(context.Background()))
+		if err = order(ctx, f.source, Source.Start); err != nil {
+			err = errors.Join(err, halted(ctx, f.codec, Codec.Stop))
 		}
 	}
+	if err == nil && !(f.source.enter() && f.codec.enter()) {
+		err = errSilent
+	}
 	if err != nil {
+		p.cut(f)
 		p.mu.Lock()
-		p.codec = nil
+		p.flow = nil
 		p.mu.Unlock()
 		return err
 	}
-	p.cfg.Log.Info("streaming", "camera", p.cfg.Source.Name(), "encoder", codec.Name(),
+	p.cfg.Log.Info("streaming", "camera", f.source.is.Name(), "encoder", f.codec.is.Name(),
 		"size", fmt.Sprintf("%dx%d", s.Width, s.Height), "rate", s.Rate, "bitrate", s.Bitrate, "why", choice.Reason)
-	go p.feed(codec, p.feeding)
+	go p.feed(f)
 	return nil
+}
+
+// publish is the gate: it passes units of the flow under way on, from its first
+// key frame. It takes the unit over.
+func (p *Pipeline) publish(f *flow, u *Unit) {
+	defer u.Release() // not within the gate, which a codec that hangs would hold
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	if p.open != f || !f.begun && !u.key {
+		return
+	}
+	f.begun = true
+	p.seen.Store(int64(p.clock()))
+	u.Retain()
+	p.cfg.Publish(u)
+}
+
+// cut lets no more units of the flow through.
+func (p *Pipeline) cut(f *flow) {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	if p.open == f {
+		p.open = nil
+	}
 }
 
 // A Plan says what a pipeline would open.
@@ -177,17 +266,19 @@ type Plan struct {
 func (p *Pipeline) Plan() (Plan, error) {
 	p.changing.Lock()
 	defer p.changing.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
 	s := p.Settings()
-	codec, _, choice, err := p.prepare(&s)
+	f, _, choice, err := p.prepare(ctx, &s)
 	if err != nil {
 		return Plan{}, err
 	}
-	return Plan{p.cfg.Source.Name(), codec.Name(), s, choice.Reason}, nil
+	return Plan{f.source.is.Name(), f.codec.is.Name(), s, choice.Reason}, nil
 }
 
 // tell passes on what is in force, without a bit rate that nobody knows.
 func (p *Pipeline) tell(s Settings) {
-	if p.passing() {
+	if p.isPassing() {
 		s.Bitrate = 0
 	}
 	if p.cfg.Changed != nil {
@@ -195,18 +286,18 @@ func (p *Pipeline) tell(s Settings) {
 	}
 }
 
-// passing tells whether the source does the encoding.
-func (p *Pipeline) passing() bool {
+// isPassing tells whether the source does the encoding.
+func (p *Pipeline) isPassing() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.codec != nil && p.codec == p.cfg.Passing
+	return p.flow != nil && p.flow.passing
 }
 
 // wish is what the settings ask of the source.
 func (p *Pipeline) wish(s Settings) capture.Wish {
-	w := capture.Wish{Width: s.Width, Height: s.Height, Rate: s.Rate, PassH264: p.cfg.Passing != nil}
-	if p.cfg.Encoder != nil {
-		w.Import, w.Convert = p.cfg.Encoder.Imports(), p.cfg.Encoder.Converts()
+	w := capture.Wish{Width: s.Width, Height: s.Height, Rate: s.Rate, PassH264: p.passing != nil}
+	if p.encoder != nil {
+		w.Import, w.Convert = p.encoder.is.Imports(), p.encoder.is.Converts()
 	}
 	return w
 }
@@ -214,60 +305,85 @@ func (p *Pipeline) wish(s Settings) capture.Wish {
 // configure sets one choice, and fills in what the settings left open. Where
 // the codec wants other lines than the source gives, the source is asked for
 // the codec's, so that nothing need be copied.
-func (p *Pipeline) configure(choice capture.Choice, s *Settings) (Codec, capture.Format, error) {
-	format, err := p.cfg.Source.Configure(choice)
+func (p *Pipeline) configure(ctx context.Context, f *flow, choice capture.Choice, s *Settings) (capture.Format, error) {
+	set := func(d Source) (capture.Format, error) { return d.Configure(choice) }
+	format, err := ask(ctx, f.source, set)
 	if err != nil {
-		return nil, format, err
+		return format, err
 	}
-	codec := p.cfg.Encoder
-	if format.FourCC == v4l2.H264 {
-		codec = p.cfg.Passing
+	if f.passing = format.FourCC == v4l2.H264; f.passing {
+		f.codec = p.passing
 	}
 	s.Width, s.Height = format.Width, format.Height
 	// Coded pictures need each other: none of them can be left out.
-	if format.Rate.Num > 0 && (codec == p.cfg.Passing || format.Rate.Float() < s.Rate.Float()) {
+	if format.Rate.Num > 0 && (f.passing || format.Rate.Float() < s.Rate.Float()) {
 		s.Rate = format.Rate
 	}
-	layout, err := codec.Configure(format, *s)
-	if err == nil && format.Stride != layout.Stride && codec != p.cfg.Passing {
+	fit := func(c Codec) (capture.Format, error) { return c.Configure(format, *s) }
+	layout, err := ask(ctx, f.codec, fit)
+	if err == nil && format.Stride != layout.Stride && !f.passing {
 		choice.Stride = layout.Stride
-		if format, err = p.cfg.Source.Configure(choice); err == nil {
-			_, err = codec.Configure(format, *s)
+		if format, err = ask(ctx, f.source, set); err == nil {
+			_, err = ask(ctx, f.codec, fit)
 		}
 	}
-	if err == nil && codec != p.cfg.Passing {
-		*s = codec.Settings()
+	if err == nil && !f.passing {
+		*s, err = ask(ctx, f.codec, func(c Codec) (Settings, error) { return c.Settings(), nil })
 	}
-	return codec, format, err
+	return format, err
 }
 
 // halt stops feeding, lets every frame under way come out if drain is set, and
-// stops codec and source.
-func (p *Pipeline) halt(drain bool) error {
+// stops codec and source. What does not stop is broken.
+func (p *Pipeline) halt(ctx context.Context, drain bool) error {
 	p.mu.Lock()
-	codec, feeding := p.codec, p.feeding
-	p.codec = nil
+	f := p.flow
+	p.flow = nil
 	p.mu.Unlock()
-	if codec == nil {
+	if f == nil {
 		return nil
 	}
-	p.halting.Store(true)
-	<-feeding
-	ctx, cancel := context.WithTimeout(context.Background(), haltLimit)
-	defer cancel()
-	if drain {
-		if err := codec.Drain(ctx); err != nil {
-			p.cfg.Log.Warn("the encoder did not finish what it had", "encoder", codec.Name(), "error", err)
+	if !drain {
+		p.cut(f)
+	}
+	f.halting.Store(true)
+	select {
+	case <-f.fed:
+	case <-ctx.Done():
+		if f.inCodec.Load() {
+			f.codec.setBroken(true)
+		} else {
+			f.source.setBroken(true)
 		}
 	}
-	err := codec.Stop(ctx)
-	return errors.Join(err, p.cfg.Source.Stop(ctx))
+	if drain {
+		if err := order(ctx, f.codec, func(c Codec) error { return c.Drain(ctx) }); err != nil {
+			p.cfg.Log.Warn("the encoder did not finish what it had", "encoder", f.codec.is.Name(), "error", err)
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
+		defer cancel()
+	}
+	err := halted(ctx, f.codec, Codec.Stop)
+	p.cut(f)
+	return errors.Join(err, halted(ctx, f.source, Source.Stop))
 }
 
-// fail notes that the pipeline cannot go on.
-func (p *Pipeline) fail(err error) {
-	select {
-	case p.failure <- err:
-	default: // one reason is enough
+// halted stops a device. One that does not stop is broken.
+func halted[D io.Closer](ctx context.Context, d *device[D], stop func(D, context.Context) error) error {
+	err := order(ctx, d, func(is D) error { return stop(is, ctx) })
+	if err != nil {
+		d.setBroken(true)
+	}
+	return err
+}
+
+// fail notes that a device of the flow cannot go on.
+func (p *Pipeline) fail(f *flow, mends rung, err error) {
+	if f.failed.CompareAndSwap(nil, &failure{mends, err}) { // one reason is enough
+		select {
+		case p.kick <- struct{}{}:
+		default:
+		}
 	}
 }

@@ -1,6 +1,10 @@
 package encoder
 
-import "lenslet/capture"
+import (
+	"context"
+
+	"lenslet/capture"
+)
 
 // What a lower bit rate is made of.
 const (
@@ -18,24 +22,31 @@ func (p *Pipeline) Adapt(bps int) {
 	}
 	defer p.changing.Unlock()
 	p.mu.Lock()
-	codec, s := p.codec, p.settings.lowered(bps)
+	f, was, s := p.flow, p.told, p.settings.lowered(bps)
 	p.mu.Unlock()
-	if codec == nil || codec != p.cfg.Encoder {
+	if f == nil || f.passing || was == s {
 		return
 	}
-	was := codec.Settings()
-	if was == s {
+	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	defer cancel()
+	if _, err := f.set(ctx, s); err != nil {
+		p.cfg.Log.Warn("the encoder does not follow the network", "encoder", f.codec.is.Name(), "bitrate", s.Bitrate, "error", err)
 		return
 	}
-	if err := codec.Set(s); err != nil {
-		p.cfg.Log.Warn("the encoder does not follow the network", "encoder", codec.Name(), "bitrate", s.Bitrate, "error", err)
-		return
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.told = s
 	if was.Rate != s.Rate {
-		p.mu.Lock()
 		p.thin.set(p.format.Rate, s.Rate)
-		p.mu.Unlock()
 	}
+}
+
+// set changes a running codec; the result is what it makes of the settings.
+func (f *flow) set(ctx context.Context, s Settings) (Settings, error) {
+	return ask(ctx, f.codec, func(c Codec) (Settings, error) {
+		err := c.Set(s)
+		return c.Settings(), err
+	})
 }
 
 // lowered are the settings at a lower bit rate: where that is too little for a
@@ -59,8 +70,8 @@ func (s Settings) lowered(bps int) Settings {
 func (p *Pipeline) BitrateNow() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.codec == nil || p.codec != p.cfg.Encoder {
+	if p.flow == nil || p.flow.passing {
 		return 0
 	}
-	return p.codec.Settings().Bitrate
+	return p.told.Bitrate
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"lenslet/capture"
 	"lenslet/capture/v4l2"
 )
 
@@ -21,20 +22,25 @@ type setting struct {
 	value   int64
 }
 
+// ErrAway says that nothing can be changed now, because nothing streams.
+var ErrAway = errors.New("the camera does not stream at the moment")
+
 // change makes all of it or nothing. The caller holds changing.
 func (p *Pipeline) change(ctx context.Context, w wanted) error {
-	old := p.Settings()
-	if err := p.possible(old, w.settings); err != nil {
-		return err
-	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	undo, err := p.setControls(w.controls)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	defer cancel()
+	old := p.Settings()
+	if err := p.possible(ctx, old, w.settings); err != nil {
+		return err
+	}
+	undo, err := p.setControls(ctx, w.controls)
 	if err != nil {
 		return err
 	}
-	if err := p.apply(old, w.settings); err != nil {
+	if err := p.apply(ctx, old, w.settings); err != nil {
 		undo()
 		return err
 	}
@@ -46,25 +52,25 @@ func (p *Pipeline) change(ctx context.Context, w wanted) error {
 
 // possible asks source and codec, without a change, whether the settings can be
 // met. The error is a *Refused.
-func (p *Pipeline) possible(old, next Settings) error {
+func (p *Pipeline) possible(ctx context.Context, old, next Settings) error {
 	p.mu.Lock()
-	codec, choice := p.codec, p.choice
+	f, choice := p.flow, p.choice
 	p.mu.Unlock()
-	if codec == nil {
-		return errors.New("the camera does not stream at the moment")
+	if f == nil {
+		return ErrAway
 	}
 	if next == old {
 		return nil
 	}
-	if codec == p.cfg.Encoder {
-		if err := codec.Check(next); err != nil {
+	if !f.passing {
+		if err := f.codec.is.Check(next); err != nil {
 			return err
 		}
 	}
 	if next.Width == old.Width && next.Height == old.Height && next.Rate.Float() <= choice.Rate.Float() {
 		return nil
 	}
-	choices, err := p.cfg.Source.Choices(p.wish(next))
+	choices, err := ask(ctx, f.source, func(d Source) ([]capture.Choice, error) { return d.Choices(p.wish(next)) })
 	if err != nil {
 		return &Refused{"resolution", fmt.Sprintf("%dx%d", next.Width, next.Height), err.Error()}
 	}
@@ -78,30 +84,37 @@ func (p *Pipeline) possible(old, next Settings) error {
 	return nil
 }
 
-// apply changes what runs, or halts and begins anew.
-func (p *Pipeline) apply(old, next Settings) error {
+// apply changes what runs, or halts and begins anew. When not even the old
+// settings can begin again, watch goes on with them.
+func (p *Pipeline) apply(ctx context.Context, old, next Settings) error {
 	if next == old {
 		return nil
 	}
 	if old.sameStream(next) {
-		done, err := p.applyRunning(old, next)
+		done, err := p.applyRunning(ctx, old, next)
 		if done || err != nil {
 			return err
 		}
 	}
-	if err := p.halt(true); err != nil {
-		p.fail(err)
+	if err := p.halt(ctx, true); err != nil {
 		return err
 	}
-	err := p.begin(next)
+	begin, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
+	defer cancel()
+	got := next
+	err := p.beginWith(begin, &got)
+	p.rest()
 	if err == nil {
 		return nil
 	}
 	p.cfg.Log.Warn("a change was refused half-way; going back", "error", err)
-	if back := p.begin(old); back != nil {
-		p.fail(back)
+	if back := p.begin(context.Background(), old); back != nil {
+		p.mu.Lock()
+		p.settings = old
+		p.mu.Unlock()
 		return errors.Join(err, back)
 	}
+	p.rest()
 	var refused *Refused
 	if errors.As(err, &refused) {
 		return err
@@ -134,28 +147,32 @@ func (s Settings) difference(t Settings) (name, value string) {
 
 // applyRunning changes bitrate, GOP and rate while frames flow. False: the
 // source cannot reach the rate while it runs.
-func (p *Pipeline) applyRunning(old, next Settings) (done bool, err error) {
+func (p *Pipeline) applyRunning(ctx context.Context, old, next Settings) (done bool, err error) {
 	p.mu.Lock()
-	codec, given := p.codec, p.format.Rate
+	f, given := p.flow, p.format.Rate
 	p.mu.Unlock()
 	was := given
+	setRate := func(r capture.Rate) (capture.Rate, error) {
+		return ask(ctx, f.source, func(d Source) (capture.Rate, error) { return d.SetRate(r) })
+	}
 	if next.Rate != old.Rate {
-		if r, err := p.cfg.Source.SetRate(next.Rate); err == nil {
+		if r, err := setRate(next.Rate); err == nil {
 			given = r
 		} // else it goes on as it was, and frames are left out
 		if given.Num > 0 && given.Float() < next.Rate.Float()*0.99 {
 			return false, nil
 		}
 	}
-	if err := codec.Set(next); err != nil {
+	set, err := f.set(ctx, next)
+	if err != nil {
 		if given != was {
-			_, _ = p.cfg.Source.SetRate(was)
+			_, _ = setRate(was)
 		}
 		return true, err
 	}
-	next = codec.Settings()
+	next = set
 	p.mu.Lock()
-	p.settings, p.format.Rate = next, given
+	p.settings, p.told, p.format.Rate = next, next, given
 	p.thin.set(given, next.Rate)
 	p.mu.Unlock()
 	p.tell(next)
@@ -164,19 +181,22 @@ func (p *Pipeline) applyRunning(old, next Settings) (done bool, err error) {
 }
 
 // setControls sets all of them or none. undo puts the old values back.
-func (p *Pipeline) setControls(all []setting) (undo func(), err error) {
+func (p *Pipeline) setControls(ctx context.Context, all []setting) (undo func(), err error) {
 	var old []setting
+	set := func(s setting) error {
+		return order(ctx, p.source, func(d Source) error { return d.SetControl(s.control.ID, s.value) })
+	}
 	undo = func() {
 		for i := len(old) - 1; i >= 0; i-- {
-			_ = p.cfg.Source.SetControl(old[i].control.ID, old[i].value)
+			_ = set(old[i])
 		}
 	}
 	for _, s := range all {
-		before, err := p.cfg.Source.Control(s.control.ID)
+		before, err := ask(ctx, p.source, func(d Source) (int64, error) { return d.Control(s.control.ID) })
 		if err == nil { // a button has no value to go back to
 			old = append(old, setting{s.control, before})
 		}
-		if err := p.cfg.Source.SetControl(s.control.ID, s.value); err != nil {
+		if err := set(s); err != nil {
 			undo()
 			return nil, &Refused{s.control.Key(), fmt.Sprint(s.value), fmt.Sprintf("%s; the driver said: %v", accepted(s.control), err)}
 		}
@@ -203,33 +223,47 @@ type Counts struct {
 // lost, and those that the codec had no room for; frames left out to keep the
 // wanted rate are not lost.
 func (p *Pipeline) Counts() Counts {
-	n := Counts{Captured: p.captured.Load(), Dropped: p.skipped.Load() + p.cfg.Source.Dropped()}
-	for _, c := range []Codec{p.cfg.Encoder, p.cfg.Passing} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.past
+	n.Captured = p.captured.Load()
+	n.Dropped += p.skipped.Load()
+	if p.source != nil {
+		n.Dropped += p.source.is.Dropped()
+	}
+	for _, c := range []*device[Codec]{p.encoder, p.passing} {
 		if c != nil {
-			k := c.Counters()
-			n.Encoded += k.Encoded
-			n.Imported += k.Imported
-			n.Copied += k.Copied
-			n.Damaged += k.Damaged
-			n.UnitsCopied += k.UnitsCopied
+			n.addCodec(c.is)
 		}
 	}
 	return n
+}
+
+func (n *Counts) addCodec(c Codec) {
+	k := c.Counters()
+	n.Encoded += k.Encoded
+	n.Imported += k.Imported
+	n.Copied += k.Copied
+	n.Damaged += k.Damaged
+	n.UnitsCopied += k.UnitsCopied
 }
 
 // Encoder and Camera name what is in use.
 func (p *Pipeline) Encoder() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.codec == nil {
+	if p.flow == nil {
 		return "none"
 	}
-	return p.codec.Name()
+	return p.flow.codec.is.Name()
 }
 
 // Camera names the source and its format.
 func (p *Pipeline) Camera() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return fmt.Sprintf("%s, %s", p.cfg.Source.Name(), p.format.FourCC)
+	if p.source == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%s, %s", p.source.is.Name(), p.format.FourCC)
 }

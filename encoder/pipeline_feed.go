@@ -12,59 +12,54 @@ import (
 // for a camera that is silent.
 const frameWait = 200 * time.Millisecond
 
-// stallAfter is the silence of a camera that is worth a line in the log.
-const stallAfter = 2 * time.Second
-
 // feed takes frames from the source and gives them to the codec until the
-// pipeline halts. It closes done.
-func (p *Pipeline) feed(codec Codec, done chan<- struct{}) {
-	defer close(done)
-	last, silent := time.Now(), false
-	for !p.halting.Load() {
-		f, err := p.cfg.Source.Next(time.Now().Add(frameWait))
+// pipeline halts. start has entered both devices for it. It closes fed.
+func (p *Pipeline) feed(f *flow) {
+	defer close(f.fed)
+	defer f.source.leave()
+	defer f.codec.leave()
+	for !f.halting.Load() {
+		frame, err := f.source.is.Next(time.Now().Add(frameWait))
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			if !silent && time.Since(last) > stallAfter {
-				silent = true
-				p.cfg.Log.Warn("the camera gives no frames", "camera", p.cfg.Source.Name())
-			}
 			continue
 		case err != nil:
-			p.fail(err)
+			p.fail(f, reopenCamera, err)
+			return
+		case f.halting.Load():
+			frame.Release()
 			return
 		}
-		if silent {
-			silent = false
-			p.cfg.Log.Info("the camera gives frames again", "camera", p.cfg.Source.Name())
-		}
-		last = time.Now()
-		if err := p.pass(codec, f); err != nil {
-			p.fail(err)
+		f.inCodec.Store(true)
+		err = p.pass(f, frame)
+		f.inCodec.Store(false)
+		if err != nil {
+			p.fail(f, reopenCodec, err)
 			return
 		}
 	}
 }
 
 // pass takes the frame over and gives it to the codec, or drops it.
-func (p *Pipeline) pass(codec Codec, f *capture.Frame) error {
+func (p *Pipeline) pass(f *flow, frame *capture.Frame) error {
 	p.captured.Add(1)
-	if f.Damaged && codec != p.cfg.Passing {
-		f.Release() // the source has counted it
+	if frame.Damaged && !f.passing {
+		frame.Release() // the source has counted it
 		return nil
 	}
 	p.mu.Lock()
-	due := p.thin.take(f.Timestamp)
+	due := p.thin.take(frame.Timestamp)
 	p.mu.Unlock()
 	if !due {
-		f.Release()
+		frame.Release()
 		return nil
 	}
 	if p.keyframe.Swap(false) {
-		if err := codec.ForceKeyFrame(); err != nil {
-			p.cfg.Log.Debug("no key frame on demand", "encoder", codec.Name(), "error", err)
+		if err := f.codec.is.ForceKeyFrame(); err != nil {
+			p.cfg.Log.Debug("no key frame on demand", "encoder", f.codec.is.Name(), "error", err)
 		}
 	}
-	taken, err := codec.Encode(f)
+	taken, err := f.codec.is.Encode(frame)
 	if !taken && err == nil {
 		p.skipped.Add(1)
 	}

@@ -312,7 +312,12 @@ func (c *conn) parameters(r *request) ([]wire.Parameter, *wire.Response) {
 
 func parameterError(err error) *wire.Response {
 	var refused *ParameterError
-	if !errors.As(err, &refused) {
+	switch {
+	case errors.Is(err, ErrNotNow):
+		res := plain(wire.ServiceUnavailable, err.Error())
+		res.Header.Set("Retry-After", "1")
+		return res
+	case !errors.As(err, &refused):
 		return plain(wire.InternalServerError, err.Error())
 	}
 	res := &wire.Response{Status: refused.Status, Body: wire.AppendParameters(nil, refused.Lines)}

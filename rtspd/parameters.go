@@ -2,6 +2,7 @@ package rtspd
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"lenslet/rtspd/wire"
@@ -15,6 +16,9 @@ type Parameters interface {
 	// Set makes all changes or none. It returns soon after ctx ends.
 	Set(ctx context.Context, changes []wire.Parameter) error
 }
+
+// ErrNotNow wraps why nothing can be changed at the moment: 503 with a Retry-After.
+var ErrNotNow = errors.New("try again soon")
 
 // A ParameterError refuses parameters with one of the statuses 451 (unknown),
 // 457 (bad or impossible value) and 458 (read-only). Lines go into the body:

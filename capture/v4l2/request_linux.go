@@ -76,6 +76,21 @@ func (q *Queue) Request(n int, m Memory) (int, error) {
 	return count, nil
 }
 
+// RequestUpTo is Request for buffers of which fewer will do, down to 2: where
+// memory is short, half as many are asked for.
+func (q *Queue) RequestUpTo(n int, m Memory) (int, error) {
+	return halving(n, func(n int) (int, error) { return q.Request(n, m) })
+}
+
+func halving(n int, request func(int) (int, error)) (int, error) {
+	got, err := request(n)
+	for errors.Is(err, unix.ENOMEM) && n > 2 {
+		n = max(2, n/2)
+		got, err = request(n)
+	}
+	return got, err
+}
+
 func (q *Queue) reqbufs(n int, m Memory) (int, error) {
 	const op = "VIDIOC_REQBUFS"
 	r := requestBuffers{count: uint32(n), typ: q.typ, memory: m}

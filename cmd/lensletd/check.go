@@ -16,6 +16,9 @@ func (d *daemon) check() error {
 		return err
 	}
 	defer func() { _ = d.pipeline.Close() }()
+	if d.source == nil {
+		return usagef("%v", d.away)
+	}
 	plan, err := p.pipeline.Plan()
 	if err != nil {
 		return err

@@ -5,14 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"lenslet/capture"
 	"lenslet/encoder"
 	"lenslet/encoder/h264"
 )
 
-// openSource opens what the configuration names. auto is the first camera, or
-// the test pattern where there is none.
+// openSource opens what the configuration names. auto is the first camera.
 func openSource(name string, log *slog.Logger) (encoder.Source, error) {
 	clip, isClip := strings.CutPrefix(name, "file:")
 	switch {
@@ -20,19 +22,76 @@ func openSource(name string, log *slog.Logger) (encoder.Source, error) {
 		return capture.NewPattern(), nil
 	case isClip:
 		return capture.OpenClip(clip, describeSPS)
-	case name != "auto":
-		return capture.OpenCamera(name, log)
+	case name == "auto":
+		name = ""
 	}
-	camera, err := capture.OpenCamera("", log)
-	var none *capture.NoCamera
-	switch {
-	case errors.As(err, &none):
-		log.Info("no camera was found, so the test pattern is shown", "looked_at", none.Error())
-		return capture.NewPattern(), nil
-	case err != nil:
+	camera, err := capture.OpenCamera(name, log)
+	if err != nil {
 		return nil, err
 	}
 	return camera, nil
+}
+
+// sourceToBegin opens the source. A camera that is not there is waited for: the
+// one that the configuration names, or any on a board that has an encoder for
+// it; then the source is nil. Other computers show the test pattern.
+func (d *daemon) sourceToBegin(hardware bool) (encoder.Source, error) {
+	source, err := d.openSource(d.Source, d.log)
+	var none *capture.NoCamera
+	switch {
+	case err == nil:
+		return source, nil
+	case errors.As(err, &none) && !hardware:
+		d.log.Info("no camera was found, so the test pattern is shown", "looked_at", none.Error())
+		return capture.NewPattern(), nil
+	case errors.As(err, &none), strings.HasPrefix(d.Source, "/dev/v") && isAway(err):
+		d.log.Warn("the camera is not there yet", "error", err)
+		d.away = err
+		return nil, nil
+	}
+	return nil, err
+}
+
+// isAway tells whether a device may come, or become free, by itself.
+func isAway(err error) bool {
+	for _, e := range []error{unix.ENOENT, unix.ENODEV, unix.ENXIO, unix.EBUSY} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// A reopener opens the source anew: a camera by its identity, once that is known.
+type reopener struct {
+	d      *daemon
+	mu     sync.Mutex      // one opening at a time
+	search *capture.Search // nil: there was no camera yet, or the source is none
+}
+
+func (r *reopener) open() (source encoder.Source, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.search == nil {
+		if source, err = r.d.openSource(r.d.Source, r.d.log); err != nil {
+			return nil, err
+		}
+		r.know(source)
+		return source, nil
+	}
+	camera, err := r.search.Open(r.d.log)
+	if err != nil {
+		return nil, err
+	}
+	r.know(camera)
+	return camera, nil
+}
+
+// know remembers which camera it is.
+func (r *reopener) know(source encoder.Source) {
+	if camera, ok := source.(*capture.Camera); ok {
+		r.search = capture.NewSearch(camera.Identity(), strings.TrimPrefix(r.d.Source, "auto"))
+	}
 }
 
 // describeSPS tells a clip its size and rate.
@@ -63,6 +122,18 @@ func openEncoder(name string, log *slog.Logger) (encoder.Codec, error) {
 	}
 	log.Info("the board has no H.264 encoder, so the CPU encodes", "looked_at", none.Error())
 	return soft, nil
+}
+
+// reopenEncoder opens the encoder anew: on a board that has one, no other kind.
+func (d *daemon) reopenEncoder(hardware bool) (encoder.Codec, error) {
+	if !hardware {
+		return openEncoder(d.Encoder, d.log)
+	}
+	codec, err := openM2M(strings.TrimPrefix(d.Encoder, "auto"), d.log)
+	if errors.Is(err, unix.ENOENT) {
+		return openM2M("", d.log) // its node may have another number now
+	}
+	return codec, err
 }
 
 // openM2M returns a plain nil with an error, not a nil *M2M in an interface.

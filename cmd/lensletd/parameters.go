@@ -42,7 +42,8 @@ func readOnly() []string {
 		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
 		"frames_copied", "units_copied", "packets_sent", "bytes_sent", "sends_segmented", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable",
 		"viewers_paced", "packets_paced", "viewers_thinned", "bitrate_now", "round_trip",
-		"jitter", "latency", "uptime", "temperature", "throttled", "push", "heap_allocations",
+		"jitter", "latency", "uptime", "temperature", "throttled", "push", "state", "faults",
+		"last_fault", "heap_allocations",
 	}
 }
 
@@ -150,6 +151,10 @@ func (r *reading) value(name string) (string, bool) {
 		runtime.ReadMemStats(&m)
 		return strconv.FormatUint(m.Mallocs, 10), true
 	}
+	if i := slices.Index([]string{"state", "faults", "last_fault"}, name); i >= 0 {
+		state, faults, last := r.p.pipeline.Health()
+		return [...]string{state, faults, last}[i], true
+	}
 	if n, ok := r.counters()[name]; ok {
 		return strconv.FormatUint(n, 10), true
 	}
@@ -223,6 +228,9 @@ func (r *reading) measure(name string) (string, bool) {
 func translated(err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, encoder.ErrAway) {
+		return fmt.Errorf("%w: %w", rtspd.ErrNotNow, err)
 	}
 	byStatus := map[wire.Status][]wire.Parameter{}
 	for _, e := range flattened(err) {

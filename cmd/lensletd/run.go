@@ -9,11 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"lenslet/board"
 	"lenslet/board/advert"
-	"lenslet/capture"
 	"lenslet/encoder"
 	"lenslet/rtspd"
 	"lenslet/systemd"
@@ -69,7 +69,8 @@ type daemon struct {
 	secure    net.Listener    // the one of them over TLS; nil: none
 	cert      tls.Certificate // of secure
 	datagrams *net.UDPConn    // of rtspu; nil: none
-	source    encoder.Source  // the pipeline's
+	source    encoder.Source  // the pipeline's, to begin with; nil: the camera is waited for
+	away      error           // why
 	pipeline  *encoder.Pipeline
 	stream    *rtspd.Stream
 	server    *rtspd.Server
@@ -166,24 +167,33 @@ const path = "main"
 // openPipeline opens source and encoder and gives them the parameters to begin
 // with.
 func (d *daemon) openPipeline() (*parameters, error) {
-	source, err := d.openSource(d.Source, d.log)
-	if err != nil {
-		return nil, err
-	}
-	d.source = source
 	cfg := encoder.PipelineConfig{
-		Source: source, Passing: encoder.NewPassthrough(nil), Settings: encoder.DefaultSettings(), Log: d.log,
+		Passing: encoder.NewPassthrough(nil), Settings: encoder.DefaultSettings(), Log: d.log,
 		Publish: func(u *encoder.Unit) { d.stream.Publish(u); d.beat.frame(); d.kept.frame() },
 		Changed: func(s encoder.Settings) {
 			d.stream.Describe(s.Rate.Float(), s.Bitrate)
 			d.stream.Floor(s.BitrateMin)
 		},
+		Waiting: func() { d.beat.wait() },
 	}
-	if _, isClip := source.(*capture.Clip); !isClip {
+	hardware := false
+	var err error
+	if !strings.HasPrefix(d.Source, "file:") {
 		if cfg.Encoder, err = openEncoder(d.Encoder, d.log); err != nil {
-			return nil, errors.Join(err, source.Close())
+			return nil, err
 		}
+		_, hardware = cfg.Encoder.(*encoder.M2M)
+		cfg.OpenEncoder = func() (encoder.Codec, error) { return d.reopenEncoder(hardware) }
 	}
+	if d.source, err = d.sourceToBegin(hardware); err != nil {
+		if cfg.Encoder != nil {
+			err = errors.Join(err, cfg.Encoder.Close())
+		}
+		return nil, err
+	}
+	again := &reopener{d: d}
+	again.know(d.source)
+	cfg.Source, cfg.OpenSource = d.source, again.open
 	d.pipeline = encoder.NewPipeline(cfg)
 	d.beat = newHeartbeat(systemd.NewNotifier(os.Getenv), d.announce, d.log)
 	if err := d.pipeline.Preset(d.set); err != nil {

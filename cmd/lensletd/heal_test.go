@@ -1,0 +1,188 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lenslet/capture"
+	"lenslet/encoder"
+	"lenslet/rtspd/wire"
+)
+
+// A plug is a cable that the test pulls.
+type plug struct{ out atomic.Bool }
+
+func (p *plug) open(string, *slog.Logger) (encoder.Source, error) {
+	if p.out.Load() {
+		return nil, &capture.NoCamera{}
+	}
+	return &plugged{capture.NewPattern(), p}, nil
+}
+
+// A plugged source is gone when the cable is out.
+type plugged struct {
+	encoder.Source
+	plug *plug
+}
+
+func (p *plugged) Next(deadline time.Time) (*capture.Frame, error) {
+	if p.plug.out.Load() {
+		return nil, unix.ENODEV
+	}
+	return p.Source.Next(deadline)
+}
+
+// TestUnplugged: while the camera is away changes are refused for now, systemd
+// is content, and sessions live; then the same stream goes on.
+func TestUnplugged(t *testing.T) {
+	systemd := supervisor(t, "200000")
+	cable := &plug{}
+	url, _ := startWith(t, cable.open, "-set", "resolution=320x240", "-set", "brightness=33")
+	var viewers []*viewer
+	for _, transport := range []string{"udp", "tcp"} {
+		v := dialViewer(t, url)
+		v.play(transport)
+		v.units(3)
+		viewers = append(viewers, v)
+	}
+	for range 2 {
+		cable.out.Store(true)
+		v := viewers[0]
+		waitFor(t, 10*time.Second, "the camera is missed", func() bool { return v.get("state") == "no camera" })
+		res := v.do("SET_PARAMETER", v.base, "gop: 30\r\n")
+		if res.Status != wire.ServiceUnavailable || res.Header.Get("Retry-After") == "" {
+			t.Errorf("a change without a camera: %d %q", res.Status, res.Body)
+		}
+		for range 3 {
+			if !hear(t, systemd, "WATCHDOG=1", 10*time.Second) {
+				t.Fatal("systemd would restart a camera that waits")
+			}
+		}
+		if last := v.get("last_fault"); !strings.Contains(last, "no camera") {
+			t.Errorf("the last fault is %q", last)
+		}
+		cable.out.Store(false)
+		for _, v := range viewers {
+			v.units(5)
+			v.checkContinuity(30 * time.Second)
+		}
+	}
+	v := viewers[1]
+	v.set(wire.OK, "gop: 30")
+	if got := v.get("brightness"); got != "33" {
+		t.Errorf("brightness is %s, not 33 as before", got)
+	}
+	if got := v.get("faults"); !strings.Contains(got, "camera=2") {
+		t.Errorf("the faults are %q", got)
+	}
+}
+
+// TestWhatIsWaitedFor: cameras that may come are waited for, mistakes are not.
+func TestWhatIsWaitedFor(t *testing.T) {
+	none := &capture.NoCamera{}
+	missing := fmt.Errorf("camera /dev/video7 cannot be opened: %w", unix.ENOENT)
+	for _, c := range []struct {
+		source   string
+		hardware bool
+		err      error
+		want     string
+	}{
+		{"auto", false, none, "test pattern"},
+		{"auto", true, none, "waits"},
+		{"auto", true, nil, "opened"},
+		{"auto", false, unix.EMFILE, "error"},
+		{"/dev/video7", false, missing, "waits"},
+		{"/dev/video7", true, unix.EBUSY, "waits"},
+		{"/dev/v4l/by-id/cam", true, unix.ENODEV, "waits"},
+		{"/dev/video7", true, unix.ENOTTY, "error"},
+		{"/dev/null", true, unix.ENOTTY, "error"},
+		{"file:none.264", false, fs.ErrNotExist, "error"},
+	} {
+		opened := &stopping{Source: capture.NewPattern()}
+		d := &daemon{log: slog.New(slog.DiscardHandler), openSource: func(string, *slog.Logger) (encoder.Source, error) {
+			if c.err != nil {
+				return nil, c.err
+			}
+			return opened, nil
+		}}
+		d.Source = c.source
+		source, err := d.sourceToBegin(c.hardware)
+		got := "opened"
+		switch {
+		case err != nil:
+			got = "error"
+		case source == nil:
+			got = "waits"
+		case source != encoder.Source(opened):
+			got = source.Name()
+		}
+		if got != c.want || (got == "waits") != (d.away != nil) {
+			t.Errorf("%s, %v: %s (%v), want %s", c.source, c.err, got, d.away, c.want)
+		}
+	}
+}
+
+// TestCheckWantsTheCamera: -check does not wait.
+func TestCheckWantsTheCamera(t *testing.T) {
+	d := &daemon{config: defaults(), stdout: io.Discard, log: slog.New(slog.DiscardHandler), openSource: openSource}
+	d.Source = "/dev/video99"
+	var usage *usageError
+	if err := d.check(); !errors.As(err, &usage) || !strings.Contains(err.Error(), "/dev/video99") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestBeginsBeforeItsCamera: it serves while it waits, and describes nothing.
+func TestBeginsBeforeItsCamera(t *testing.T) {
+	systemd := supervisor(t, "")
+	cable := &plug{}
+	cable.out.Store(true)
+	o, err := parseFlags([]string{"-listen", "127.0.0.1:0", "-auth", "none", "-source", "/dev/video98"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.MDNS = false
+	out := &buffer{}
+	d := &daemon{config: o.config, stdout: out, log: slog.New(slog.DiscardHandler), openSource: func(name string, log *slog.Logger) (encoder.Source, error) {
+		if cable.out.Load() {
+			return openSource(name, log)
+		}
+		return cable.open(name, log)
+	}}
+	ctx, cancel := timeout(t)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- d.serve(ctx) }()
+	if !hear(t, systemd, "READY=1", 20*time.Second) {
+		t.Fatal("systemd did not hear that it is ready")
+	}
+	url := "rtsp://" + d.listeners[0].Addr().String() + "/main"
+	v := dialViewer(t, url)
+	go v.read()
+	if res := v.do("DESCRIBE", url, ""); res.Status != wire.ServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		t.Errorf("DESCRIBE: %d %q", res.Status, res.Body)
+	}
+	if got := v.get("state"); got != "no camera" {
+		t.Errorf("the state is %q", got)
+	}
+	cable.out.Store(false)
+	waitFor(t, 20*time.Second, "the stream begins", func() bool { return strings.Contains(out.String(), "rtsp://") })
+	watcher := dialViewer(t, url)
+	watcher.play("tcp")
+	watcher.units(3)
+	v.close()
+	watcher.close()
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
