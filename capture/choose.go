@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"lenslet/capture/v4l2"
@@ -87,7 +88,7 @@ func choose(source string, offers []offer, w Wish) ([]Choice, error) {
 	if len(found) == 0 {
 		return nil, &NotOffered{source, fmt.Sprintf("%dx%d", width, height), sizeNames(usable)}
 	}
-	slices.SortStableFunc(found, rank)
+	sort.SliceStable(found, func(i, j int) bool { return rank(found[i], found[j]) < 0 })
 	choices := make([]Choice, len(found))
 	for i, c := range found {
 		choices[i] = c.Choice

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"lenslet/capture/v4l2"
@@ -85,8 +86,9 @@ func sizeNames(usable []candidate) string {
 		}
 		all = append(all, c.sizes...)
 	}
-	slices.SortFunc(all, func(a, b v4l2.SizeRange) int {
-		return cmp.Or(cmp.Compare(a.MinWidth*a.MinHeight, b.MinWidth*b.MinHeight), cmp.Compare(a.MaxWidth, b.MaxWidth))
+	sort.Slice(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		return cmp.Or(cmp.Compare(a.MinWidth*a.MinHeight, b.MinWidth*b.MinHeight), cmp.Compare(a.MaxWidth, b.MaxWidth)) < 0
 	})
 	var names []string
 	for _, s := range all {

@@ -2,7 +2,7 @@ package encoder
 
 import (
 	"math"
-	"slices"
+	"sort"
 	"time"
 )
 
@@ -54,7 +54,7 @@ func (r *reading) try(unit []byte) (decided bool) {
 func (r *reading) factor() float64 { return median(r.trials) }
 
 func median(v []float64) float64 {
-	slices.Sort(v)
+	sort.Slice(v, func(i, j int) bool { return v[i] < v[j] })
 	return v[len(v)/2]
 }
 

@@ -1,7 +1,7 @@
 package rtspd
 
 import (
-	"slices"
+	"sort"
 	"sync"
 	"time"
 )
@@ -40,6 +40,6 @@ func (l *latencies) percentiles(now time.Duration) (p50, p99 time.Duration, ok b
 	if len(took) == 0 {
 		return 0, 0, false
 	}
-	slices.Sort(took)
+	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
 	return took[(len(took)-1)/2], took[(len(took)-1)*99/100], true
 }

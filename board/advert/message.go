@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"sort"
 
 	"github.com/miekg/dns"
 )
@@ -94,7 +95,7 @@ func claims(name string, rrs []dns.RR) [][]byte {
 		claim = binary.BigEndian.AppendUint16(claim, h.Rrtype)
 		out = append(out, append(claim, wire[rootHeader:end]...))
 	}
-	slices.SortFunc(out, bytes.Compare)
+	sort.Slice(out, func(i, j int) bool { return bytes.Compare(out[i], out[j]) < 0 })
 	return out
 }
 

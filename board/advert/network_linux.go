@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"sort"
 	"syscall"
 	"time"
 
@@ -84,7 +85,7 @@ func usableAddresses(rib []byte) (map[int][]netip.Addr, error) {
 		}
 	}
 	for _, addrs := range out {
-		slices.SortFunc(addrs, byReach)
+		sort.Slice(addrs, func(i, j int) bool { return byReach(addrs[i], addrs[j]) < 0 })
 	}
 	return out, nil
 }

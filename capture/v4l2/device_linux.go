@@ -7,7 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,7 +41,7 @@ func devices(dir string) ([]string, error) {
 			numbers = append(numbers, int(n))
 		}
 	}
-	slices.Sort(numbers)
+	sort.Slice(numbers, func(i, j int) bool { return numbers[i] < numbers[j] })
 	var paths []string
 	for _, n := range numbers {
 		paths = append(paths, filepath.Join(dir, "video"+strconv.Itoa(n)))

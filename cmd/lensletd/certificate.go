@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -73,7 +74,7 @@ func (d *daemon) hosts() []string {
 			hosts = append(hosts, n.IP.String())
 		}
 	}
-	slices.Sort(hosts)
+	sort.Slice(hosts, func(i, j int) bool { return hosts[i] < hosts[j] })
 	return slices.Compact(hosts)
 }
 

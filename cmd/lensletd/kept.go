@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -110,7 +111,7 @@ func (k *keeper) usable() (list []encoder.Parameter) {
 			list = append(list, encoder.Parameter{Name: name, Value: value})
 		}
 	}
-	slices.SortFunc(list, func(a, b encoder.Parameter) int { return cmp.Compare(a.Name, b.Name) })
+	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
 	return list
 }
 

@@ -3,6 +3,7 @@ package rate
 import (
 	"fmt"
 	"slices"
+	"sort"
 )
 
 // A Policy says whom the codec follows.
@@ -30,7 +31,7 @@ func (p Policy) Choose(rates []int, b Bounds) int {
 	if p == Off || len(rates) == 0 {
 		return b.Max
 	}
-	slices.Sort(rates)
+	sort.Slice(rates, func(i, j int) bool { return rates[i] < rates[j] })
 	i := 0
 	if p == Majority {
 		i = (len(rates) - 1) / 2 // so many can take less
