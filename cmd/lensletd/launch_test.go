@@ -23,8 +23,14 @@ type process struct {
 // with small pictures unless something else is kept.
 func spawn(t *testing.T, bin string, args ...string) *process {
 	t.Helper()
+	return spawnSet(t, bin, "", args...)
+}
+
+// spawnSet does so with more settings.
+func spawnSet(t *testing.T, bin, settings string, args ...string) *process {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "lenslet.toml")
-	if err := os.WriteFile(file, []byte("mdns = false\nlisten = \"127.0.0.1:0\"\n[set]\nresolution = \"320x240\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("mdns = false\nlisten = \"127.0.0.1:0\"\n"+settings+"\n[set]\nresolution = \"320x240\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := &process{t: t, out: &buffer{}, logs: &buffer{}, ended: make(chan struct{})}
