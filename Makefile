@@ -11,7 +11,7 @@ BENCH   ?=
 COUNT   ?= 1
 SENDING  = ./rtspd/udp ./rtspd/rtp
 
-.PHONY: run build test race virt virt-clients dist lint fuzz bench bench-smoke bench-arm clean
+.PHONY: run build test race virt virt-clients dist lint fuzz soak bench bench-smoke bench-arm clean
 
 run: ## build, and stream: the first camera, else the test pattern
 	@.ci/deps run
@@ -48,6 +48,10 @@ lint:
 
 fuzz: ## whatever reads what the network sends, a minute each
 	.ci/fuzz
+
+soak: ## lensletd under load for SECONDS (3600): nothing is lost, and nothing grows
+	@.ci/deps test
+	SOAK_SECONDS=$(or $(SECONDS),3600) $(GO) test -tags '$(TAGS) soak' -count 1 -v -run '^TestSoak$$' -timeout 3h ./cmd/lensletd
 
 bench: ## what viewers cost: benchmarks of the parts (for benchstat: COUNT=6), then lensletd beside others (BENCH='-h' tells how)
 	@.ci/deps bench

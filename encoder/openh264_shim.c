@@ -121,11 +121,19 @@ void shim_copy(const struct shim *s, uint8_t *dst)
 	}
 }
 
-static int set_one(struct shim *s, ENCODER_OPTION option, int bitrate)
+static int set_one(struct shim *s, ENCODER_OPTION option, LAYER_NUM layer, int bitrate)
 {
-	SBitrateInfo b = { SPATIAL_LAYER_ALL, bitrate };
+	SBitrateInfo b = { layer, bitrate };
 
 	return (*s->enc)->SetOption(s->enc, option, &b);
+}
+
+/* The peak of all layers is not that of the only one, which bounds its rate. */
+static int set_peak(struct shim *s, int peak)
+{
+	int err = set_one(s, ENCODER_OPTION_MAX_BITRATE, SPATIAL_LAYER_ALL, peak);
+
+	return err ? err : set_one(s, ENCODER_OPTION_MAX_BITRATE, SPATIAL_LAYER_0, peak);
 }
 
 int shim_set_bitrate(struct shim *s, int bitrate, int peak)
@@ -137,11 +145,11 @@ int shim_set_bitrate(struct shim *s, int bitrate, int peak)
 		return err;
 	/* the peak may never be below the bit rate in between */
 	if (bitrate > now.iBitrate) {
-		err = set_one(s, ENCODER_OPTION_MAX_BITRATE, peak);
-		return err ? err : set_one(s, ENCODER_OPTION_BITRATE, bitrate);
+		err = set_peak(s, peak);
+		return err ? err : set_one(s, ENCODER_OPTION_BITRATE, SPATIAL_LAYER_ALL, bitrate);
 	}
-	err = set_one(s, ENCODER_OPTION_BITRATE, bitrate);
-	return err ? err : set_one(s, ENCODER_OPTION_MAX_BITRATE, peak);
+	err = set_one(s, ENCODER_OPTION_BITRATE, SPATIAL_LAYER_ALL, bitrate);
+	return err ? err : set_peak(s, peak);
 }
 
 int shim_set_rate(struct shim *s, float rate)

@@ -1,0 +1,229 @@
+//go:build soak
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"lenslet/capture"
+	"lenslet/rtspd/wire"
+)
+
+// pause waits for a random time up to the limit, as people do.
+func (s *soaked) pause(limit time.Duration) {
+	time.Sleep(time.Duration(s.lot(int(limit))))
+}
+
+// visit is one viewer, well or ill.
+func (s *soaked) visit() {
+	kinds := []string{"udp", "tcp", "2.0", "slow", "stalled", "half-open", "garbage"}
+	kind := kinds[s.lot(len(kinds))]
+	s.did(kind)
+	switch kind {
+	case "slow", "stalled":
+		s.ill(kind == "slow")
+		return
+	case "garbage":
+		s.garbage()
+		return
+	}
+	v := dialViewer(s.t, s.url)
+	defer v.close()
+	switch kind {
+	case "2.0":
+		v.version = wire.Version20
+		v.play("tcp")
+	case "half-open":
+		go v.read()
+		v.do("SETUP", v.base+"/trackID=0", "", "Transport", fmt.Sprintf("RTP/AVP;unicast;client_port=%s", v.listen()))
+		s.pause(2 * time.Second)
+		return
+	default:
+		v.play(kind)
+	}
+	v.units(1 + s.lot(60))
+	if s.lot(2) == 0 { // else it is cut off
+		v.do("TEARDOWN", v.base, "")
+	}
+	s.pause(time.Second)
+}
+
+// ill reads slowly, or not at all, what it set up over TCP.
+func (s *soaked) ill(slow bool) {
+	u, err := url.Parse(s.url)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	c, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	defer c.Close()
+	_ = c.(*net.TCPConn).SetReadBuffer(4096)
+	_, _ = fmt.Fprintf(c, "SETUP %s/trackID=0 RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n", s.url)
+	answer := make([]byte, 4096)
+	n, err := c.Read(answer)
+	m, _, bad := wire.Decode(answer[:n], wire.Limits{})
+	res, ok := m.(*wire.Response)
+	if err != nil || bad != nil || !ok {
+		s.t.Errorf("SETUP of an ill viewer: %v %v %q", err, bad, answer[:n])
+		return
+	}
+	_, _ = fmt.Fprintf(c, "PLAY %s RTSP/1.0\r\nCSeq: 2\r\nSession: %s\r\n\r\n", s.url, res.Header.Get("Session"))
+	end := time.Now().Add(time.Duration(1+s.lot(8)) * time.Second)
+	for time.Now().Before(end) {
+		if slow {
+			_, _ = io.ReadFull(c, answer[:512])
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// garbage says what nobody understands.
+func (s *soaked) garbage() {
+	u, _ := url.Parse(s.url) // others use it
+	c, err := net.Dial("tcp", u.Host)
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	defer c.Close()
+	b := make([]byte, 1+s.lot(3000))
+	for i := range b {
+		b[i] = byte(s.lot(256))
+	}
+	_, _ = c.Write(b)
+	_ = c.SetReadDeadline(time.Now().Add(time.Second))
+	_, _ = io.Copy(io.Discard, c)
+}
+
+// tune changes settings.
+func (s *soaked) tune() {
+	v := dialViewer(s.t, s.url)
+	defer v.close()
+	go v.read()
+	var line string
+	switch s.lot(4) {
+	case 0:
+		line = fmt.Sprintf("bitrate: %d", 200_000+s.lot(600_000))
+	case 1:
+		line = fmt.Sprintf("gop: %d", 5+s.lot(60))
+	case 2:
+		line = "resolution: " + []string{"320x240", "480x270", "640x360", "320x180"}[s.lot(4)]
+	case 3:
+		line = fmt.Sprintf("brightness: %d", s.lot(100)-50)
+	}
+	s.did("changes")
+	if res := v.do("SET_PARAMETER", s.url, line+"\r\n"); res.Status != wire.OK {
+		s.did("refused")
+		if !s.faulty(time.Now()) {
+			s.t.Errorf("%s: %d %s", line, res.Status, res.Body)
+		}
+	}
+	s.pause(3 * time.Second)
+}
+
+// freeze stops lensletd for a moment, as a board that swaps or a debugger does.
+func (s *soaked) freeze() {
+	time.Sleep(8 * time.Second)
+	s.pause(8 * time.Second)
+	s.did("freezes")
+	began := time.Now()
+	s.mu.Lock()
+	s.faults = append(s.faults, [2]time.Time{began, began.Add(time.Hour)})
+	s.mu.Unlock()
+	_ = s.cmd.Process.Signal(syscall.SIGSTOP)
+	time.Sleep(300*time.Millisecond + time.Duration(s.lot(int(1700*time.Millisecond))))
+	_ = s.cmd.Process.Signal(syscall.SIGCONT)
+	s.mu.Lock()
+	s.faults[len(s.faults)-1][1] = time.Now()
+	s.mu.Unlock()
+}
+
+// faulty tells whether an instant is one of a fault, or shortly after.
+func (s *soaked) faulty(at time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.faults {
+		if at.After(f[0].Add(-time.Second)) && at.Before(f[1].Add(soakGrace)) {
+			return true
+		}
+	}
+	return false
+}
+
+// A gap is pictures that were not seen.
+type gap struct {
+	at       time.Time
+	from, to uint32
+}
+
+// markers are the numbers in the pictures that FFmpeg decodes.
+type markers struct {
+	seen int
+	gaps []gap
+	said buffer // by FFmpeg
+	stop func()
+}
+
+// watchMarkers reads the number of each picture until stop, whatever the size.
+func watchMarkers(s *soaked) *markers {
+	s.t.Helper()
+	const width, rows, height = 320, 48, 96 // the markers are here in each size
+	m := &markers{}
+	cmd := exec.Command("ffmpeg", "-v", "error", "-rtsp_transport", "tcp", "-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1",
+		"-i", s.url, "-vf", fmt.Sprintf("crop=%d:%d:0:0,format=gray", width, rows), "-vsync", "passthrough", "-f", "rawvideo", "-")
+	cmd.Stderr = &m.said
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		picture := make([]byte, width*rows)
+		for last := uint32(0); ; m.seen++ {
+			if _, err := io.ReadFull(out, picture); err != nil {
+				return
+			}
+			n, ok := capture.ReadMarker(picture, width, width, height)
+			if !ok || (m.seen > 0 && n != last+1) {
+				m.gaps = append(m.gaps, gap{time.Now(), last, n})
+			}
+			last = n
+		}
+	}()
+	m.stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		<-done
+		_ = cmd.Wait()
+	})
+	s.t.Cleanup(m.stop)
+	s.watching++
+	return m
+}
+
+// check wants all pictures, but for those of the faults.
+func (m *markers) check(s *soaked) {
+	s.t.Logf("FFmpeg decoded %d pictures, with %d gaps\n%s", m.seen, len(m.gaps), &m.said)
+	for _, g := range m.gaps {
+		if !s.faulty(g.at) {
+			s.t.Errorf("at %v picture %d follows %d", g.at, g.to, g.from)
+		}
+	}
+	if m.seen < 100 {
+		s.t.Error("FFmpeg decoded next to nothing")
+	}
+}
