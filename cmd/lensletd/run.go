@@ -174,7 +174,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 			d.stream.Describe(s.Rate.Float(), s.Bitrate)
 			d.stream.Floor(s.BitrateMin)
 		},
-		Waiting: func() { d.beat.wait() },
+		Waiting: func() { d.beat.wait(); d.kept.acquit() },
 	}
 	hardware := false
 	var err error
