@@ -180,8 +180,9 @@ func watchMarkers(s *soaked) *markers {
 	s.t.Helper()
 	const width, rows, height = 320, 48, 96 // the markers are here in each size
 	m := &markers{}
-	cmd := exec.Command("ffmpeg", "-v", "error", "-rtsp_transport", "tcp", "-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1",
-		"-i", s.url, "-vf", fmt.Sprintf("crop=%d:%d:0:0,format=gray", width, rows), "-vsync", "passthrough", "-f", "rawvideo", "-")
+	args := []string{"-v", "error", "-rtsp_transport", "tcp", "-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1",
+		"-i", s.url, "-vf", fmt.Sprintf("crop=%d:%d:0:0,format=gray", width, rows)}
+	cmd := exec.Command("ffmpeg", append(append(args, asTheyCome...), "-f", "rawvideo", "-")...)
 	cmd.Stderr = &m.said
 	out, err := cmd.StdoutPipe()
 	if err == nil {
