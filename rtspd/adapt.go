@@ -15,8 +15,10 @@ import (
 // the stream, under its lock.
 type adaptation struct {
 	log     sentLog
-	floor   int // bit/s; see Stream.Floor
-	now     int // bit/s that the codec was told; 0: none yet
+	floor   int           // bit/s; see Stream.Floor
+	now     int           // bit/s that the codec was told; 0: none yet
+	changed time.Duration // when that became another rate
+	urgent  bool          // a viewer's rate fell since the last look
 	lowered bool
 	voters  []voter // scratch
 	rates   []int   // scratch
@@ -36,8 +38,10 @@ func (s *Stream) Floor(bps int) {
 	s.adapt.floor = bps
 }
 
-// defaultFloor is in bit/s.
-const defaultFloor = 250_000
+const (
+	defaultFloor = 250_000                // bit/s
+	adaptEvery   = 950 * time.Millisecond // and not more often, as seen by a clock that ticks every second
+)
 
 // adapts tells whether rates are estimated. The lock is held.
 func (s *Stream) adapts() bool {
@@ -67,6 +71,7 @@ func (s *Stream) fit(now time.Duration) (bps int, said string) {
 		return 0, ""
 	}
 	b, a := s.bounds(), &s.adapt
+	a.urgent = false
 	a.voters, a.rates = a.voters[:0], a.rates[:0]
 	for _, v := range s.viewers {
 		s.estimate(v, now)
@@ -80,7 +85,12 @@ func (s *Stream) fit(now time.Duration) (bps int, said string) {
 		v.thin.wanted = v.group == nil && rate.Thin(v.thin.wanted, v.thin.bps, codec)
 	}
 	told := a.now
-	a.now = codec
+	if codec != told {
+		if told > 0 && now-a.changed < adaptEvery {
+			return 0, ""
+		}
+		a.now, a.changed = codec, now
+	}
 	switch high := b.Max - b.Max/20; {
 	case !a.lowered && codec < high:
 		a.lowered = true
@@ -121,7 +131,7 @@ func (s *Stream) estimate(v *viewer, now time.Duration) {
 	if v.out != nil {
 		if handed, unsent, waiting, ok := v.out.queue(); ok {
 			lag := a.log.behind(unsent+waiting, now)
-			v.rate.Queue(rate.Queue{At: now, Bytes: handed, Unsent: unsent, Lag: lag}, b)
+			v.rate.Queue(rate.Queue{At: now, Bytes: handed, Unsent: unsent, Lag: lag, Skips: v.thin.skips}, b)
 		}
 	}
 	v.rate.Tick(now, b)
@@ -144,7 +154,17 @@ func (s *Stream) gauge(v, sent *viewer, r rtp.Reception, now time.Duration) {
 	if !sent.thin.on {
 		report.Lag = s.adapt.log.since(uint16(r.Highest)+1, s.packetizer.Next(), now)
 	}
+	before := v.rate.Rate(s.bounds())
 	v.rate.Report(report, s.bounds())
+	s.adapt.urgent = s.adapt.urgent || v.rate.Rate(s.bounds()) < before*9/10
+}
+
+// fell tells whether a viewer's rate has just fallen, so that the codec should be told
+// before the next second.
+func (s *Stream) fell() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.adapt.urgent
 }
 
 // addr is where a viewer is.
@@ -166,6 +186,7 @@ type thinning struct {
 	bps     int  // that the viewer can take
 	skipped uint32
 	lsr     uint32 // of the last report
+	skips   uint32 // to a key frame, since its queue was too long
 
 	unit    uint32 // RTP time of the unit that was decided about
 	left    bool   // it is left out

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,14 @@ type adaptive struct {
 	told []int
 	log  bytes.Buffer
 	now  time.Duration
+	mine atomic.Bool // the server's own clock does not count
+}
+
+// follow lets the stream follow the network at an instant.
+func (a *adaptive) follow(now time.Duration) {
+	a.mine.Store(true)
+	a.stream.follow(now, slog.New(slog.NewTextHandler(&a.log, nil)))
+	a.mine.Store(false)
 }
 
 const fullBitrate = 6_000_000
@@ -28,7 +37,11 @@ const fullBitrate = 6_000_000
 func newAdaptive(t *testing.T, policy rate.Policy, options ...option) *adaptive {
 	a := &adaptive{now: monotonic()}
 	a.lab = newLab(t, append(options, func(_ *Config, s *StreamConfig) {
-		s.Adapt, s.Bitrate = policy, func(bps int) { a.told = append(a.told, bps) }
+		s.Adapt, s.Bitrate = policy, func(bps int) {
+			if a.mine.Load() {
+				a.told = append(a.told, bps)
+			}
+		}
 	})...)
 	a.stream.Describe(30, fullBitrate)
 	return a
@@ -54,7 +67,7 @@ func (a *adaptive) seconds(n int, lost map[*viewer]float64) {
 			a.stream.gauge(v, v, r, a.now)
 		}
 		a.stream.mu.Unlock()
-		a.stream.follow(a.now, slog.New(slog.NewTextHandler(&a.log, nil)))
+		a.follow(a.now)
 	}
 }
 
@@ -212,7 +225,7 @@ func TestCodecFollowsTheQueue(t *testing.T) {
 			a.publish(false, 100_000)
 		}
 		a.now += time.Second
-		a.stream.follow(a.now, slog.New(slog.NewTextHandler(&a.log, nil)))
+		a.follow(a.now)
 	}
 	if len(a.told) == 0 || a.told[len(a.told)-1] > fullBitrate/2 {
 		t.Errorf("the codec is told %v", a.told)
@@ -242,7 +255,7 @@ func TestCodecFollowsTheGroup(t *testing.T) {
 				a.stream.heardFrom(g, &f, a.now)
 			}
 			a.stream.mu.Unlock()
-			a.stream.follow(a.now, slog.New(slog.DiscardHandler))
+			a.follow(a.now)
 		}
 	}
 	tell(6, 0, 400, 0)
@@ -263,7 +276,7 @@ func TestReceiverSaysWhatItCanTake(t *testing.T) {
 	c.receive(1)
 	c.sendReport(marshal(t, &rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: 1_000_000, SSRCs: []uint32{c.media.ssrc}}))
 	await(t, "the codec is told", func() bool {
-		a.stream.follow(monotonic(), slog.New(slog.DiscardHandler))
+		a.follow(monotonic())
 		return len(a.told) > 0 && a.told[len(a.told)-1] == 1_000_000
 	})
 }
@@ -321,4 +334,43 @@ func TestStatisticsOfASession(t *testing.T) {
 		t.Errorf("unknown: %q", r.body)
 	}
 	get(451, a.dial(), "session_jitter\r\n")
+}
+
+// Bad news does not wait for the clock, but the codec is told once a second at most.
+func TestBadNewsIsUrgent(t *testing.T) {
+	a := newAdaptive(t, rate.Majority)
+	c := a.dial().setupUDP()
+	c.play()
+	v := a.viewer(c)
+	a.seconds(5, map[*viewer]float64{v: 0})
+	tell := func(after time.Duration, lost int32) bool {
+		a.now += after
+		a.stream.mu.Lock()
+		v.packets += 500
+		v.octets += 500 * 1500
+		v.last.Highest += 500
+		v.last.Lost += lost
+		a.stream.gauge(v, v, v.last, a.now)
+		a.stream.mu.Unlock()
+		return a.stream.fell()
+	}
+	if tell(time.Second, 0) {
+		t.Error("good news is urgent")
+	}
+	if !tell(500*time.Millisecond, 250) {
+		t.Error("bad news is not urgent")
+	}
+	a.follow(a.now)
+	if len(a.told) != 1 || a.stream.fell() {
+		t.Fatalf("the codec is told %v", a.told)
+	}
+	tell(500*time.Millisecond, 450)
+	a.follow(a.now)
+	if len(a.told) != 1 {
+		t.Errorf("the codec is told %v within half a second", a.told)
+	}
+	a.follow(a.now + 500*time.Millisecond)
+	if len(a.told) != 2 || a.told[1] >= a.told[0] {
+		t.Errorf("the codec is told %v a second later", a.told)
+	}
 }

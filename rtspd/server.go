@@ -317,4 +317,7 @@ func (s *Server) feedback(ses *session, packet []byte) {
 	if v := ses.viewer.Load(); v != nil && ses.stream.feedback(v, packet) {
 		s.end(ses, "the viewer said BYE", true)
 	}
+	if ses.stream.fell() {
+		ses.stream.follow(monotonic(), s.cfg.Log)
+	}
 }

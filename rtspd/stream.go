@@ -247,6 +247,7 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 	if v.out != nil && !v.out.ready(b.framedLen(), b.captured) {
 		if !v.waiting {
 			v.waiting = true
+			v.thin.skips++
 			s.sent.Skips++
 		}
 		return false

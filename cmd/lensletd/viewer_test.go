@@ -25,6 +25,7 @@ type viewer struct {
 	base    string
 	version string // of its requests; RTSP/1.0 when empty
 	session string
+	setUp   string // the Transport that SETUP gave
 	cseq    int
 
 	answers chan *wire.Response // closed when the connection ends
@@ -80,6 +81,7 @@ func (v *viewer) play(transport string) {
 		v.t.Fatalf("SETUP: %d %s", res.Status, res.Body)
 	}
 	v.session, _, _ = wire.ParseSession(res.Header.Get("Session"))
+	v.setUp = res.Header.Get("Transport")
 	if res := v.do("PLAY", v.base, ""); res.Status != wire.OK {
 		v.t.Fatalf("PLAY: %d %s", res.Status, res.Body)
 	}

@@ -15,9 +15,9 @@
 //     then the loss is the air's, and usual here.
 //
 // Reports come every second at best, so that the gradient of the packets' delays
-// is not known. In its place, a queue that stands counts as congestion: the oldest
-// packet that should have arrived and did not is old, or the round trip is longer
-// than it was. A jump of the jitter lets the rate stay as it is.
+// is not known. In its place, a queue that stands from one report to the next counts
+// as congestion: the oldest packet that should have arrived and did not is old, or
+// the round trip is longer than it was. A jump of the jitter lets the rate stay as it is.
 //
 // A viewer that falls silent is halved (as by RFC 5348 4.4), but not below a
 // quarter: most often its reports are missing for another reason than the rate,

@@ -63,6 +63,7 @@ type Queue struct {
 	Bytes  uint64        // handed to the kernel until now
 	Unsent int           // of them not acknowledged by the peer
 	Lag    time.Duration // age of the oldest byte that is not, nor handed over; 0: there is none
+	Skips  uint32        // times until now that what waited was given up, modulo 2^32
 }
 
 // An Estimator follows one viewer. The zero value knows nothing against the most
@@ -151,7 +152,9 @@ func (e *Estimator) Queue(q Queue, b Bounds) {
 	}
 	e.queue = q
 	took := float64(q.Bytes-was.Bytes) - float64(q.Unsent) + float64(was.Unsent)
-	e.judge(outcome{at: q.At, dt: dt, arrived: max(0, took) * 8 / dt.Seconds(), queue: e.lag.above(q.At, q.Lag)}, b)
+	o := outcome{at: q.At, dt: dt, arrived: max(0, took) * 8 / dt.Seconds(), queue: e.lag.above(q.At, q.Lag)}
+	o.sure = q.Skips != was.Skips || o.queue > 2*queueMost
+	e.judge(o, b)
 }
 
 // Cap takes the most that the receiver says it can take, in bit/s (REMB,
@@ -236,28 +239,30 @@ type outcome struct {
 	loss    float64 // 0 to 1
 	queue   time.Duration
 	hold    bool // something is unclear
+	sure    bool // it is too much
 }
 
-// sure is the share of lost packets above which more than a given share is lost, and
+// beyond is the share of lost packets above which more than a given share is lost, and
 // not by chance alone: by two standard deviations.
-func (o *outcome) sure(share float64) float64 {
+func (o *outcome) beyond(share float64) float64 {
 	return share + 2*math.Sqrt(share/max(1, o.packets))
 }
 
 func (e *Estimator) judge(o outcome, b Bounds) {
 	near := e.rate > 0 && e.rate < 1.2*e.ceiling
 	standing := o.queue > queueCalm
-	full := standing && (e.standing || o.loss > 0)
+	stood := standing && e.standing // not a moment's silence of the air
+	full := o.sure || o.queue > queueMost && stood || near && (stood || standing && o.loss > 0)
 	e.standing = standing
-	free, excess, severe := lossFree, o.loss-e.usual, o.loss > o.sure(lossMost)
+	free, excess, severe := lossFree, o.loss-e.usual, o.loss > o.beyond(lossMost)
 	if near {
 		free = lossNear
 	}
-	free = o.sure(e.usual+free) - e.usual
+	free = o.beyond(e.usual+free) - e.usual
 	switch settled := e.lessAt == 0 || o.at-e.lessAt >= max(settling, 2*o.dt); {
 	case !settled && (!severe || o.arrived >= e.rate):
 		// of what was sent before the rate fell
-	case severe || o.queue > queueMost || near && full:
+	case severe || full:
 		e.lower(o, b)
 	case excess > free && e.tried > 0 && o.loss > e.tried/2:
 		e.usual, e.tried = min(o.loss, lossUsual), 0

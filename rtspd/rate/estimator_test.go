@@ -122,6 +122,28 @@ func TestLinkThatVanishes(t *testing.T) {
 	}
 }
 
+// The air is silent for a moment, and then catches up.
+func TestMomentsOfSilence(t *testing.T) {
+	pauses := func(t time.Duration) float64 {
+		if t%(7300*time.Millisecond) < 500*time.Millisecond {
+			return 1 // bit/s
+		}
+		return 40 * mbit
+	}
+	for _, tcp := range []bool{false, true} {
+		for _, every := range []time.Duration{500 * time.Millisecond, time.Second, 5 * time.Second} {
+			log := run(scene{link: pauses, queue: 3 * time.Second, every: every, length: 2 * time.Minute, tcp: tcp, bounds: usualBounds})
+			least, sum := math.MaxInt, 0
+			for _, s := range log {
+				least, sum = min(least, s.rate), sum+s.rate
+			}
+			if mean := sum / len(log); least < 3*mbit || mean < 5*mbit {
+				t.Errorf("TCP %v, reports every %v: at least %d bit/s, %d on average", tcp, every, least, mean)
+			}
+		}
+	}
+}
+
 // A picture that needs little does not keep the rate down, nor does a report on a few
 // packets.
 func TestQuietPicture(t *testing.T) {
@@ -192,6 +214,21 @@ func TestMostIsRaised(t *testing.T) {
 	}
 	if got := slow.Rate(more); got != slow.Rate(usualBounds) || got > 140*1000*8 || slow.Carried() != 140*1000*8 {
 		t.Errorf("%d bit/s where %d are carried", got, slow.Carried())
+	}
+}
+
+// What was given up has left the queue, and tells as much as if it stood there.
+func TestSkippedQueue(t *testing.T) {
+	var e Estimator
+	for i := range 5 {
+		e.Queue(Queue{At: time.Duration(i) * time.Second, Bytes: uint64(i) * 250_000, Skips: uint32(i / 4)}, usualBounds)
+		want := usualBounds.Max
+		if i == 4 {
+			want = 0.85 * 2 * mbit
+		}
+		if got := e.Rate(usualBounds); got != want {
+			t.Errorf("second %d: %d bit/s, want %d", i, got, want)
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ func FuzzEstimator(f *testing.F) {
 			case 1:
 				e.Tick(now, bounds)
 			case 2:
-				e.Queue(Queue{At: now, Bytes: uint64(n(1)), Unsent: int(int32(n(2))), Lag: ms(3)}, bounds)
+				e.Queue(Queue{At: now, Bytes: uint64(n(1)), Unsent: int(int32(n(2))), Lag: ms(3), Skips: n(4) % 2}, bounds)
 			case 3:
 				e.Cap(now, math.Float64frombits(uint64(n(1))<<32|uint64(n(2))))
 			}
