@@ -11,7 +11,7 @@ BENCH   ?=
 COUNT   ?= 1
 SENDING  = ./rtspd/udp ./rtspd/rtp
 
-.PHONY: run build test race virt virt-clients dist lint fuzz soak bench bench-smoke bench-arm clean
+.PHONY: run build test plots race virt virt-clients dist lint fuzz soak bench bench-smoke bench-arm clean
 
 run: ## build, and stream: the first camera, else the test pattern
 	@.ci/deps run
@@ -45,6 +45,10 @@ dist: ## stripped binaries for the boards, with their sizes
 
 lint:
 	.ci/lint
+
+plots: ## what is sent by links that narrow, drawn (rtspd/rate/testdata)
+	mkdir -p rtspd/rate/testdata
+	go test -count=1 -run 'TestLinks$$' -plots $(CURDIR)/rtspd/rate/testdata ./cmd/lensletd
 
 fuzz: ## whatever reads what the network sends, a minute each
 	.ci/fuzz

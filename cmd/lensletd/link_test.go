@@ -260,6 +260,18 @@ const (
 // TestLinks: links of 10 Mbit/s narrow to 2 and widen again under streams of 6
 // Mbit/s; what is sent follows, by UDP and TCP.
 func TestLinks(t *testing.T) {
+	const attempts = 3 // a machine that has no time for the encoder tells nothing about links
+	for i := range attempts {
+		starved := false
+		t.Run(fmt.Sprint(i), func(t *testing.T) { starved = links(t, i == attempts-1) })
+		if !starved {
+			break
+		}
+	}
+}
+
+// links runs everything once. True: the machine was too busy, and nothing was checked.
+func links(t *testing.T, last bool) (starved bool) {
 	camera := nettest.NewHost(t)
 	var runs []*linkRun
 	for i, transport := range []string{"udp", "tcp"} {
@@ -303,11 +315,29 @@ func TestLinks(t *testing.T) {
 		}
 	}
 	for _, r := range runs {
+		starved = starved || r.starved()
+	}
+	if starved && !last {
+		return true
+	}
+	for _, r := range runs {
 		r.check(t)
 		r.draw(t)
 	}
 	crowd(t)
 	lossy(t)
+	return false
+}
+
+// starved tells whether the stream was not published as fast as the codec was told.
+func (r *linkRun) starved() bool {
+	seconds := 0
+	for i := 1; i < len(r.seconds); i++ {
+		if least := min(r.seconds[i-1].codec, r.seconds[i].codec); r.seconds[i].sent < 0.7*least && r.name == "udp" {
+			seconds++
+		}
+	}
+	return seconds > 2
 }
 
 // check holds a run against what is promised.

@@ -43,6 +43,9 @@ func draw(t *testing.T, name string, panels ...panel) {
 		p.write(&b, i*plotHeight)
 	}
 	b.WriteString("</svg>\n")
+	if err := os.MkdirAll(*plots, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(*plots, name), []byte(b.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}

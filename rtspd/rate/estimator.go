@@ -136,6 +136,8 @@ func (e *Estimator) Report(r Report, b Bounds) {
 	if packets := r.Packets - was.Packets; packets > 0 {
 		size := float64(r.Bytes-was.Bytes) / float64(packets)
 		o.arrived = size * float64(sent-lost) * 8 / dt.Seconds()
+		tried := float64(r.Bytes-was.Bytes) * 8 / dt.Seconds()
+		o.arrived *= max(1, min(2, float64(e.Rate(b))/max(1, tried))) // more was not there to be carried
 	}
 	e.judge(o, b)
 }
