@@ -1,3 +1,7 @@
+//go:build !virt
+
+// The kernel of the virtual board has no veth.
+
 package udp
 
 import (
