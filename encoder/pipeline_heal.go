@@ -62,7 +62,10 @@ type absence struct {
 	err   error
 }
 
+// Error names what is not there, and why.
 func (a *absence) Error() string { return a.state + ": " + a.err.Error() }
+
+// Unwrap is why.
 func (a *absence) Unwrap() error { return a.err }
 
 // Run streams until ctx ends, and gives the devices back. The error says that

@@ -38,6 +38,7 @@ type party struct {
 	readers   *readers
 	transport string
 	guests    []*guest
+	pairs     atomic.Int64 // of ports, tried so far
 	stop      chan struct{}
 	over      sync.WaitGroup
 }
@@ -101,7 +102,7 @@ func (p *party) prepare(g *guest, t target) (err error) {
 	}
 	port := 0
 	if p.transport == byUDP {
-		if port, err = g.openPair(); err != nil {
+		if port, err = p.openPair(g); err != nil {
 			return err
 		}
 	}
@@ -176,14 +177,11 @@ func (p *party) playFloor(g *guest) error {
 	return nil
 }
 
-// nextPort is where the search for a free pair goes on: below the ports that the
-// kernel and the servers choose.
-var nextPort atomic.Int64
-
-// openPair opens an even port for RTP, and the next for RTCP.
-func (g *guest) openPair() (port int, err error) {
+// openPair opens an even port for RTP, and the next for RTCP: below the ports that
+// the kernel and the servers choose.
+func (p *party) openPair(g *guest) (port int, err error) {
 	for range 5000 {
-		port = 10000 + int(2*nextPort.Add(1)%20000)
+		port = 10000 + int(2*p.pairs.Add(1)%20000)
 		for i := range 2 {
 			fd, bound := openPort(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port+i)))
 			if err = bound; err != nil {
@@ -307,6 +305,7 @@ func (g *guest) say(method string) {
 // A descriptor is a file of the kernel's.
 type descriptor int
 
+// Write writes what fits.
 func (d descriptor) Write(b []byte) (int, error) { return unix.Write(int(d), b) }
 
 // leave ends all sessions.
