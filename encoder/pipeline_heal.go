@@ -113,15 +113,17 @@ func (p *Pipeline) look(ctx context.Context, t *trouble, err error) {
 		return
 	}
 	defer p.changing.Unlock()
-	var gone *absence
-	if errors.As(err, &gone) {
-		p.note(gone.state, fine, err)
+	if err != nil {
+		p.missing(err)
 	}
 	c, why := p.condition(err)
 	at := rungAt(c.silence, c.interval)
 	if !c.halted && c.failed == fine && at == fine && (t.at == fine || p.seenSince(t)) {
 		p.recovered(t)
 		return
+	}
+	if why == nil {
+		why = fmt.Errorf("no picture for %s", shortly(max(0, c.silence)))
 	}
 	if at == giveUp && !c.absent && !t.gaveUp {
 		t.gaveUp = true
@@ -137,7 +139,15 @@ func (p *Pipeline) look(ctx context.Context, t *trouble, err error) {
 	}
 }
 
-// condition is how the stream does, and why it stands still.
+// missing notes a device that is not there, if that is the error.
+func (p *Pipeline) missing(err error) {
+	var gone *absence
+	if errors.As(err, &gone) {
+		p.note(gone.state, fine, err)
+	}
+}
+
+// condition is how the stream does, and why it stands still, if a device said so.
 func (p *Pipeline) condition(err error) (condition, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,8 +164,6 @@ func (p *Pipeline) condition(err error) (condition, error) {
 		c.failed, err = reopenCamera, errSilent
 	case p.encoder != nil && p.encoder.isBroken():
 		c.failed, err = reopenCodec, errSilent
-	default:
-		err = fmt.Errorf("no picture for %s", shortly(max(0, c.silence)))
 	}
 	return c, err
 }
