@@ -64,14 +64,18 @@ func isAway(err error) bool {
 
 // A reopener opens the source anew: a camera by its identity, once that is known.
 type reopener struct {
-	d      *daemon
-	mu     sync.Mutex      // one opening at a time
-	search *capture.Search // nil: there was no camera yet, or the source is none
+	d       *daemon
+	mu      sync.Mutex      // one opening at a time
+	search  *capture.Search // nil: there was no camera yet, or the source is none
+	pattern bool            // the test pattern is shown; no camera is looked for
 }
 
 func (r *reopener) open() (source encoder.Source, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.pattern {
+		return capture.NewPattern(), nil
+	}
 	if r.search == nil {
 		if source, err = r.d.openSource(r.d.Source, r.d.log); err != nil {
 			return nil, err
@@ -87,10 +91,13 @@ func (r *reopener) open() (source encoder.Source, err error) {
 	return camera, nil
 }
 
-// know remembers which camera it is.
+// know remembers which camera it is, or that it is none.
 func (r *reopener) know(source encoder.Source) {
-	if camera, ok := source.(*capture.Camera); ok {
-		r.search = capture.NewSearch(camera.Identity(), strings.TrimPrefix(r.d.Source, "auto"))
+	switch source := source.(type) {
+	case *capture.Camera:
+		r.search = capture.NewSearch(source.Identity(), strings.TrimPrefix(r.d.Source, "auto"))
+	case *capture.Pattern:
+		r.pattern = true
 	}
 }
 

@@ -86,6 +86,27 @@ func TestUnplugged(t *testing.T) {
 	}
 }
 
+// Where the test pattern stands in for a camera, mending the stream brings it
+// back: it waits for no camera.
+func TestPatternIsOpenedAnew(t *testing.T) {
+	d := &daemon{log: slog.New(slog.DiscardHandler), openSource: func(string, *slog.Logger) (encoder.Source, error) {
+		return nil, &capture.NoCamera{}
+	}}
+	d.Source = "auto"
+	source, err := d.sourceToBegin(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := &reopener{d: d}
+	again.know(source)
+	if source, err = again.open(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := source.(*capture.Pattern); !ok {
+		t.Errorf("%T", source)
+	}
+}
+
 // TestWhatIsWaitedFor: cameras that may come are waited for, mistakes are not.
 func TestWhatIsWaitedFor(t *testing.T) {
 	none := &capture.NoCamera{}
