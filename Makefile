@@ -35,7 +35,7 @@ virt: ## the tests that need a kernel with V4L2, on the virtual board
 	@$(MAKE) --no-print-directory virt-clients
 
 virt-clients: ## players on this machine against lensletd on the virtual board
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) build -trimpath -ldflags '-R 16384 $(LDFLAGS)' -o bin/arm64/ ./cmd/lensletd
+	.ci/build arm64 '$(VERSION)' bin/arm64
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -c -tags virt -o bin/arm64/lensletd.test ./cmd/lensletd
 	$(GO) test -c -tags virthost -o bin/board.test ./cmd/lensletd
 	cd cmd/lensletd && ../../board/virt/innet ../../bin/board.test -test.run Board -test.v -test.timeout 15m
