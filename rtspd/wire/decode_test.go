@@ -124,6 +124,7 @@ func TestDecodeSkips(t *testing.T) {
 		{"no number in the version", "PLAY * RTSP/x.0\r\nCSeq: 2\r\n\r\n", SyntaxError{Status: BadRequest, CSeq: "2"}},
 		{"space in the URL", "PLAY rtsp://cam/my cam RTSP/1.0\r\nCSeq: 3\r\n\r\n", SyntaxError{Status: BadRequest, CSeq: "3"}},
 		{"bad method", "PL@Y * RTSP/1.0\r\nCSeq: 4\r\n\r\n", SyntaxError{Status: BadRequest, CSeq: "4"}},
+		{"a method like a frame", " $PLAY * RTSP/1.0\r\nCSeq: 5\r\n\r\n", SyntaxError{Status: BadRequest, CSeq: "5"}},
 		{"garbage in front", "garbage\r\nPLAY * RTSP/1.0\r\nCSeq: 5\r\n\r\n", SyntaxError{Status: BadRequest, CSeq: "5"}},
 		{"garbage alone", "garbage\r\n\r\n", SyntaxError{Status: BadRequest}},
 		{"no colon, a body", "PLAY * RTSP/1.0\r\nwhat\r\nCSeq: 6\r\nContent-Length: 3\r\n\r\nabc", SyntaxError{Status: BadRequest, CSeq: "6"}},
@@ -228,6 +229,7 @@ func FuzzDecode(f *testing.F) {
 		"PLAY * RTSP/1.0\r\nContent-Length: -1\r\n\r\n",
 		"PLAY * RTSP/1.0\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
 		"GET /x HTTP/1.0\r\nA:\tb\r\n\r\n", "A B C/1.\r\n: \r\n\r\n", "\r\r\r", "a\rb",
+		" $ a b/1.1\r\n\r\n",
 	} {
 		f.Add([]byte(seed))
 	}

@@ -117,7 +117,7 @@ func parseFirstLine(line string) (Message, error) {
 	switch {
 	case len(words) != 3:
 		return nil, errors.New("the first line is not a method, a URL and a version")
-	case !all(words[0], isToken):
+	case !all(words[0], isToken), words[0][0] == '$': // which begins a frame
 		return nil, fmt.Errorf("%.20q is no method", words[0])
 	case !isVersion(words[2]):
 		return nil, fmt.Errorf("%.20q is no version", words[2])

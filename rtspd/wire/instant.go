@@ -29,7 +29,7 @@ func parseNPT(s string) (Instant, error) {
 	}
 	var seconds uint64
 	for i, unit := range units {
-		n, err := strconv.ParseUint(unit, 10, 32)
+		n, err := strconv.ParseUint(unit, 10, 34) // holds maxSeconds; as hours it cannot overflow
 		if err != nil || i > 0 && n > 59 {
 			return Instant{}, bad
 		}

@@ -75,7 +75,7 @@ func parseTrackInfo(s string) (RTPInfo, error) {
 	info.URL = unquote(trim(info.URL))
 	// A URL holds neither white space nor quotes (RFC 3986 section 2); a comma at
 	// its end could not be told from the one between two elements.
-	if info.URL == "" || hasControl(info.URL) || strings.ContainsAny(info.URL, " \"") || strings.HasSuffix(info.URL, ",") {
+	if info.URL == "" || hasControl(info.URL) || strings.ContainsAny(info.URL, " \t\"") || strings.HasSuffix(info.URL, ",") {
 		return RTPInfo{}, fmt.Errorf("RTP-Info %.40q: no URL", s)
 	}
 	return info, nil

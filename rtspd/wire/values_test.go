@@ -60,6 +60,7 @@ func TestRange(t *testing.T) {
 		{"npt=5-now", Range{Unit: "npt", Start: npt(5 * time.Second), End: now}, "npt=5-now"},
 		{" NPT = NOW - ; x=y ", Range{Unit: "npt", Start: now}, "npt=now-"},
 		{"npt=12:05:35.3-", Range{Unit: "npt", Start: npt(12*time.Hour + 5*time.Minute + 35300*time.Millisecond)}, "npt=43535.3-"},
+		{"npt=1193047:00:00-9223372035", Range{Unit: "npt", Start: npt(1193047 * time.Hour), End: npt(9223372035 * time.Second)}, "npt=4294969200-9223372035"},
 		{"npt=1.0000000019-1.", Range{Unit: "npt", Start: npt(time.Second + 1), End: npt(time.Second)}, "npt=1.000000001-1"},
 		{"clock=19961108T143720.25Z-", Range{Unit: "clock", Start: Instant{Set: true, Clock: at}}, "clock=19961108T143720.25Z-"},
 		{"clock=19961108t143720.25z-20010203T040506Z", Range{Unit: "clock", Start: Instant{Set: true, Clock: at},
@@ -99,7 +100,7 @@ func TestFormatRanges(t *testing.T) {
 func TestRangeRefuses(t *testing.T) {
 	for _, in := range []string{
 		"", ";", "npt", "npt=", "npt=-", "npt=0", "npt=x-", "npt=-1-", "npt=+1-", "npt=0-x", "npt=now-now", "npt=1:2-",
-		"npt=1:60:00-", "npt=1:00:60-", "npt=1.x-", "npt=1e3-", "npt=0x1-", "npt=99999999999-", "npt=4294967295:00:00-",
+		"npt=1:60:00-", "npt=1:00:60-", "npt=1.x-", "npt=1e3-", "npt=0x1-", "npt=9223372036-", "npt=99999999999-", "npt=4294967295:00:00-", "npt=17179869183:59:59-",
 		"clock=now-", "clock=-", "x=-19961108T143720Z", "clock=1996-", "clock=19961308T143720Z-", "clock=00010101T000000Z-",
 		"smpte=1:2-", "smpte=-", "smpte=1:2:x-", "smpte=1:2:3:4:5-", "smpte=1:2:3:4.5.6-", "smpte=1:2:3:44444444444444444-",
 		"frames=1-2", "=0-", "npt=0-;time=x", "npt=0-;time",
@@ -113,7 +114,7 @@ func TestRangeRefuses(t *testing.T) {
 func FuzzParseRange(f *testing.F) {
 	for _, seed := range []string{
 		"npt=now-", "npt=0-10.25", "npt=1:02:03.4-", "npt=-5", "clock=19961108T143720.25Z-20010203T040506Z",
-		"smpte-25=10:07:33:05.01-", "npt=0-;time=19970123T143720Z",
+		"smpte-25=10:07:33:05.01-", "npt=0-;time=19970123T143720Z", "npt=1193047:00:00-9223372035.5",
 	} {
 		f.Add(seed)
 	}
@@ -162,7 +163,7 @@ func TestRTPInfo(t *testing.T) {
 	for _, in := range []string{
 		"", " ", ",", "seq=1", "url=", "url=;seq=1", "url=a;seq=65536", "url=a;seq=-1", "url=a;seq=",
 		"url=a;rtptime=4294967296", "url=a\x00", "url=a,url=", "rtsp://cam/a;seq=1",
-		`url="a b"`, `url=""a""`, `url="a,"`, `url="a;b, " ; seQ=1`,
+		`url="a b"`, "url=\"\ta\"", "url=a\tb", `url=""a""`, `url="a,"`, `url="a;b, " ; seQ=1`,
 	} {
 		if got, err := ParseRTPInfo(in); err == nil {
 			t.Errorf("%q: %+v", in, got)
@@ -173,6 +174,7 @@ func TestRTPInfo(t *testing.T) {
 func FuzzParseRTPInfo(f *testing.F) {
 	f.Add("url=rtsp://cam/main;seq=45102;rtptime=12345678,url=b;rtptime=1")
 	f.Add(`url="a;b,c" ; seq=1,,url=,url`)
+	f.Add("url=\"\ta\",url=b\tc")
 	f.Fuzz(func(t *testing.T, v string) {
 		infos, err := ParseRTPInfo(v)
 		if err != nil {
