@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,29 +67,6 @@ func (o *OpenH264) Imports() []v4l2.FourCC { return []v4l2.FourCC{v4l2.YU12, v4l
 
 // Converts lists everything that a converter reads.
 func (o *OpenH264) Converts() []v4l2.FourCC { return convertible()[2:] }
-
-// lowestBitrate is in bit/s; below, the library's rate control gives up.
-const lowestBitrate = 25_000
-
-// Check refuses what the library cannot do.
-func (o *OpenH264) Check(s Settings) error {
-	if err := s.Validate(); err != nil {
-		return err
-	}
-	if s.Width < 16 || s.Height < 16 || s.Width > 3840 || s.Height > 3840 {
-		return &Refused{"resolution", fmt.Sprintf("%dx%d", s.Width, s.Height), "16 to 3840 pixels each way"}
-	}
-	if s.Bitrate < lowestBitrate {
-		return &Refused{"bitrate", strconv.Itoa(s.Bitrate), fmt.Sprintf("%d or more", lowestBitrate)}
-	}
-	if f := s.Rate.Float(); f < 1 || f > 60 {
-		return &Refused{"framerate", s.Rate.String(), "1 to 60"}
-	}
-	if s.Level > 52 {
-		return &Refused{"level", s.Level.String(), "up to 5.2"}
-	}
-	return nil
-}
 
 // Configure makes an encoder and reads back from its parameter sets what it
 // will really do.
@@ -204,14 +180,6 @@ func (o *OpenH264) readBack(s Settings, profile int) error {
 		return &Refused{"level", s.Level.String(), Level(sps.Level).String() + " for this size, rate and bit rate"}
 	}
 	return nil
-}
-
-// peak is the bit rate that a short time may take.
-func peak(s Settings) int {
-	if s.Mode == CBR {
-		return s.Bitrate
-	}
-	return min(2*s.Bitrate, math.MaxInt32)
 }
 
 // Start begins.

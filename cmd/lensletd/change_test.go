@@ -100,6 +100,7 @@ func TestRefusedChangesChangeNothing(t *testing.T) {
 		{wire.InvalidRange, []string{"framerate: 0"}, "30000/1001"},
 		{wire.InvalidRange, []string{"framerate: 100000"}, "framerate: "},
 		{wire.InvalidRange, []string{"bitrate: -1"}, "bit/s"},
+		{wire.InvalidRange, []string{"bitrate: 900000000"}, "bitrate: "},
 		{wire.InvalidRange, []string{"brightness: 4000"}, "brightness: -"},
 		{wire.InvalidRange, []string{"profile: best"}, "high"},
 		{wire.InvalidRange, []string{"level: 9.9"}, "level: "},
@@ -149,6 +150,23 @@ func TestChangesTakeEffectAtOnce(t *testing.T) {
 	v.set(wire.OK, "brightness: 20", "framerate: 30")
 	if got := v.get("brightness"); got != "20" {
 		t.Errorf("brightness is %s, not 20", got)
+	}
+	v.checkContinuity(5 * time.Second)
+}
+
+// TestHighBitrateAndANewResolution: what was taken while it ran is taken when the
+// encoder begins anew, too.
+func TestHighBitrateAndANewResolution(t *testing.T) {
+	url, _ := start(t, "-source", "pattern", "-set", "resolution=320x240", "-set", "framerate=15")
+	v := dialViewer(t, url)
+	v.play("tcp")
+	for _, c := range []struct{ bitrate, resolution string }{{"20000000", "640x360"}, {"60000000", "320x240"}, {"2000000", "642x362"}} {
+		v.set(wire.OK, "bitrate: "+c.bitrate)
+		v.set(wire.OK, "resolution: "+c.resolution)
+		v.units(10)
+		if got := v.get("bitrate") + " " + v.get("resolution") + " " + v.get("state"); got != c.bitrate+" "+c.resolution+" streaming" {
+			t.Errorf("then it is %s", got)
+		}
 	}
 	v.checkContinuity(5 * time.Second)
 }
