@@ -40,8 +40,8 @@ func TestProcess(t *testing.T) {
 		{"set ADDR bitrate=3M", 0, "bitrate: 3000000\n", ""},
 		{"get ADDR bitrat", 1, "", "lensletctl: there is no parameter bitrat; did you mean bitrate?\n"},
 		{"set ADDR bitrate=1", 1, "", "lensletctl: bitrate 1 is refused; accepted: 25000 to 25000000 in steps of 25000\n"},
-		{"set ADDR bitrate=fast", 2, "", "lensletctl: \"fast\" is not a bit rate; right would be 2000000, 500k or 1.5M\nusage:\n"},
-		{"", 2, "", "lensletctl: a command is missing\nusage:\n"},
+		{"set ADDR bitrate=fast", 2, "", "lensletctl: \"fast\" is not a bit rate; right would be 2000000, 500k or 1.5M\n"},
+		{"", 2, "", "lensletctl: a command is missing; lensletctl help tells how it is used\n"},
 	}
 	for _, test := range tests {
 		t.Run(test.line, func(t *testing.T) {

@@ -68,13 +68,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	err := t.run(ctx, args)
 	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, err = io.WriteString(stdout, usage)
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "lensletctl: interrupted")
 	case err != nil:
 		fmt.Fprintf(stderr, "lensletctl: %v\n", err)
-	}
-	if exitCode(err) == 2 {
-		fmt.Fprint(stderr, usage)
 	}
 	return err
 }
@@ -93,7 +92,7 @@ type tool struct {
 
 func (t *tool) run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
-		return badUsage("a command is missing")
+		return badUsage("a command is missing" + seeHelp)
 	}
 	switch args[0] {
 	case "discover":
@@ -105,19 +104,21 @@ func (t *tool) run(ctx context.Context, args []string) error {
 	case "watch":
 		return t.watch(ctx, args[1:])
 	case "help", "-h", "-help", "--help":
-		_, err := io.WriteString(t.stdout, usage)
-		return err
+		return flag.ErrHelp
 	}
-	return badUsage("there is no command %q", redact(args[0]))
+	return badUsage("there is no command %q"+seeHelp, redact(args[0]))
 }
+
+// seeHelp ends the sentence where the usage would help.
+const seeHelp = "; lensletctl help tells how it is used"
 
 // parse reads flags and gives what follows them.
 func parse(fs *flag.FlagSet, args []string) ([]string, error) {
 	fs.SetOutput(io.Discard)
 	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
-		return nil, badUsage("this is how it is used")
+		return nil, err
 	} else if err != nil {
-		return nil, badUsage("%s: %s", fs.Name(), redact(err.Error()))
+		return nil, badUsage("%s: %s"+seeHelp, fs.Name(), redact(err.Error()))
 	}
 	return fs.Args(), nil
 }
