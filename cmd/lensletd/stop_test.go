@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,25 +21,31 @@ func program(t *testing.T) string {
 }
 
 // TestStopsInEveryPhase sends SIGTERM after ever longer times: while flags are
-// read, devices opened, before the first frame, with and without viewers.
+// read, devices opened, before the first frame; and last while it streams, to one
+// viewer by UDP and one by TCP.
 func TestStopsInEveryPhase(t *testing.T) {
 	bin := program(t)
-	for _, after := range []time.Duration{0, 5, 10, 20, 40, 80, 160, 320, 640, 1280} {
-		after *= time.Millisecond
+	const streaming = -1
+	for _, after := range []time.Duration{0, 5, 10, 20, 40, 80, 160, 320, 640, streaming} {
 		cmd := exec.Command(bin, "-listen", "127.0.0.1:0", "-source", "pattern", "-auth", "none", "-name", "stops in every phase")
-		out := &buffer{}
-		var logs bytes.Buffer
-		cmd.Stdout, cmd.Stderr = out, &logs
+		out, logs := &buffer{}, &buffer{}
+		cmd.Stdout, cmd.Stderr = out, logs
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
-		time.Sleep(after) // the phase under test, not something waited for
-		var v *viewer
-		if url := urlPattern.FindString(out.String()); url != "" {
-			v = dialViewer(t, url)
-			v.play("udp")
+		var viewers []*viewer
+		if after == streaming {
+			waitFor(t, 20*time.Second, "lensletd streams", func() bool { return urlPattern.MatchString(out.String()) })
+			for _, transport := range []string{"udp", "tcp"} {
+				v := dialViewer(t, urlPattern.FindString(out.String()))
+				v.play(transport)
+				v.units(1)
+				viewers = append(viewers, v)
+			}
+		} else {
+			time.Sleep(after * time.Millisecond) // the phase under test, not something waited for
 		}
 		stopped := time.Now()
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -49,19 +54,19 @@ func TestStopsInEveryPhase(t *testing.T) {
 		select {
 		case err := <-ended:
 			// before the signal is caught, it ends the program as it does any
-			if err != nil && !killedBy(err, syscall.SIGTERM) {
-				t.Errorf("after %v: %v\n%s", after, err, logs.String())
+			if err != nil && (viewers != nil || !killedBy(err, syscall.SIGTERM)) {
+				t.Errorf("after %d ms: %v\n%s", after, err, logs)
 			}
-			t.Logf("after %v: stopped in %v", after, time.Since(stopped).Round(time.Millisecond))
+			t.Logf("after %d ms: stopped in %v", after, time.Since(stopped).Round(time.Millisecond))
 		case <-time.After(2 * time.Second):
 			_ = cmd.Process.Kill()
-			t.Fatalf("after %v: not stopped within 2 s\n%s", after, logs.String())
+			t.Fatalf("after %d ms: not stopped within 2 s\n%s", after, logs)
 		}
-		if v != nil {
+		for _, v := range viewers {
 			select {
 			case <-v.bye:
-			case <-time.After(time.Second):
-				t.Errorf("after %v: the viewer got no BYE", after)
+			case <-time.After(5 * time.Second):
+				t.Errorf("the viewer got no BYE")
 			}
 		}
 	}
