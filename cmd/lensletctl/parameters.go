@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strconv"
+	"time"
 
 	"lenslet/rtspd/wire"
 )
@@ -48,7 +50,7 @@ func (t *tool) set(ctx context.Context, args []string) error {
 		return err
 	}
 	return t.with(ctx, args[0], func(c *client) error {
-		res, err := c.do(ctx, "SET_PARAMETER", changes, t.change)
+		res, err := t.persist(ctx, c, changes)
 		if err != nil {
 			return err
 		}
@@ -57,6 +59,31 @@ func (t *tool) set(ctx context.Context, args []string) error {
 		}
 		return show(t.stdout, changes)
 	})
+}
+
+// soon is how long set waits for a camera that has no time for a change, as while
+// it mends its stream, before it asks again.
+const soon = 2 * time.Second
+
+// persist asks for changes, and again when the camera says that it will be ready
+// soon (503 with a Retry-After), but not for longer than a change may take.
+func (t *tool) persist(ctx context.Context, c *client, changes []wire.Parameter) (*wire.Response, error) {
+	for end := time.Now().Add(t.change); ; {
+		res, err := c.do(ctx, "SET_PARAMETER", changes, t.change)
+		if err != nil || res.Status != wire.ServiceUnavailable {
+			return res, err
+		}
+		seconds, err := strconv.Atoi(res.Header.Get("Retry-After"))
+		wait := time.Duration(seconds) * time.Second
+		if err != nil || seconds < 0 || wait > soon || time.Now().Add(wait).After(end) {
+			return res, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+	}
 }
 
 // with connects to the camera and asks what ask asks.

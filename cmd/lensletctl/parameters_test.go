@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"lenslet/rtspd/wire"
 )
@@ -49,6 +51,36 @@ func TestSet(t *testing.T) {
 	}
 	if out, err := command(t.Context(), "get", addr, "bitrate", "resolution"); out != "bitrate: 1500000\nresolution: 854x480\n" {
 		t.Errorf("afterwards: %q, %v", out, err)
+	}
+}
+
+// A camera that mends its stream is asked again, but not for ever.
+func TestSetWaitsForTheCamera(t *testing.T) {
+	for _, test := range []struct {
+		busy  int // times
+		limit time.Duration
+		want  string
+	}{{2, time.Minute, ""}, {1000, 3 * time.Second, "the camera is not ready, try again in 1 s"}} {
+		f := &fake{}
+		ready := model(parameters())
+		f.answer = func(req *wire.Request) []byte {
+			if len(f.asked()) > test.busy {
+				return ready(req)
+			}
+			res := wire.Response{Status: wire.ServiceUnavailable}
+			res.Header.Set("CSeq", req.Header.Get("CSeq"))
+			res.Header.Set("Retry-After", "1")
+			return res.Append(nil)
+		}
+		tool := newTool(&bytes.Buffer{})
+		tool.change = test.limit
+		err := tool.run(t.Context(), []string{"set", f.serve(t), "bitrate=1.5M"})
+		if (err == nil) != (test.want == "") || (err != nil && err.Error() != test.want) {
+			t.Errorf("busy %d times: %v, want %q", test.busy, err, test.want)
+		}
+		if n := len(f.asked()); n < 2 || test.want == "" && n != 3 {
+			t.Errorf("busy %d times: asked %d times", test.busy, n)
+		}
 	}
 }
 

@@ -11,11 +11,11 @@ import (
 )
 
 // sizes runs ffprobe on a stream and tells, while it runs, which picture sizes
-// it decoded. wait gives what it complained of.
-func sizes(t *testing.T, url, transport string, seconds int) (seen func(size string) bool, wait func() string) {
+// it decoded. complaints ends it and gives what it complained of.
+func sizes(t *testing.T, url, transport string) (seen func(size string) bool, complaints func() string) {
 	t.Helper()
-	out, wait := pipe(t, "ffprobe", "-v", "warning", "-rtsp_transport", transport,
-		"-read_intervals", fmt.Sprintf("%%+%d", seconds), "-show_entries", "frame=width,height", "-of", "csv=p=0:s=x", url)
+	out, wait, end := endless(t, "ffprobe", "-v", "warning", "-rtsp_transport", transport,
+		"-show_entries", "frame=width,height", "-of", "csv=p=0:s=x", url)
 	found := &buffer{}
 	go func() {
 		lines := bufio.NewScanner(out)
@@ -23,19 +23,19 @@ func sizes(t *testing.T, url, transport string, seconds int) (seen func(size str
 			_, _ = fmt.Fprintln(found, strings.TrimSuffix(lines.Text(), "x"))
 		}
 	}()
-	return func(size string) bool { return strings.Contains(found.String(), size+"\n") }, wait
+	return func(size string) bool { return strings.Contains(found.String(), size+"\n") }, func() string { end(); return wait() }
 }
 
 // resize walks through sizes with a UDP and a TCP viewer connected, and an
-// ffprobe of each kind that must decode them all.
+// ffprobe of each kind that must decode them all, without one complaint.
 func resize(t *testing.T, url string, walk ...string) {
 	t.Helper()
 	watch := map[string]*viewer{}
-	probes := map[string]func(string) bool{}
+	probes, complaints := map[string]func(string) bool{}, map[string]func() string{}
 	for _, transport := range []string{"udp", "tcp"} {
 		watch[transport] = dialViewer(t, url)
 		watch[transport].play(transport)
-		probes[transport], _ = sizes(t, url, transport, 600)
+		probes[transport], complaints[transport] = sizes(t, url, transport)
 	}
 	for _, size := range walk {
 		watch["tcp"].set(wire.OK, "resolution: "+size)
@@ -52,6 +52,11 @@ func resize(t *testing.T, url string, walk ...string) {
 		v.checkParameterSets(len(walk))
 		if got := v.get("viewers"); got != "4" {
 			t.Errorf("%s: %s viewers at the end, want 4", transport, got)
+		}
+	}
+	for transport, complaints := range complaints {
+		if errs := complaints(); errs != "" {
+			t.Errorf("ffprobe complains over %s:\n%s", transport, errs)
 		}
 	}
 }

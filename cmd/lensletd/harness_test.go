@@ -144,6 +144,13 @@ func client(t *testing.T, limit time.Duration, name string, args ...string) (std
 // pipe runs a program whose output is read while it runs.
 func pipe(t *testing.T, name string, args ...string) (io.Reader, func() (stderr string)) {
 	t.Helper()
+	out, wait, _ := endless(t, name, args...)
+	return out, wait
+}
+
+// endless does so with a program that runs until it is told to end.
+func endless(t *testing.T, name string, args ...string) (out io.Reader, wait func() (stderr string), end func()) {
+	t.Helper()
 	cmd := exec.Command(name, args...)
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -154,15 +161,16 @@ func pipe(t *testing.T, name string, args ...string) (io.Reader, func() (stderr 
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	wait := sync.OnceValue(func() string {
+	wait = sync.OnceValue(func() string {
 		_, _ = io.Copy(io.Discard, out)
 		_ = cmd.Wait()
 		return errs.String()
 	})
-	t.Cleanup(func() {
+	end = func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Process.Kill()
 		wait()
-	})
-	return out, wait
+	}
+	t.Cleanup(end)
+	return out, wait, end
 }

@@ -159,10 +159,15 @@ func (v *viewer) do(method, target, body string, headers ...string) *wire.Respon
 	}
 }
 
-// set changes parameters and wants the given status.
+// set changes parameters and wants the given status. While the stream is mended,
+// as after a moment in which this machine had no time for it, it asks again.
 func (v *viewer) set(status wire.Status, lines ...string) string {
 	v.t.Helper()
-	res := v.do("SET_PARAMETER", v.base, strings.Join(lines, "\r\n")+"\r\n")
+	var res *wire.Response
+	waitFor(v.t, time.Minute, "the stream is well", func() bool {
+		res = v.do("SET_PARAMETER", v.base, strings.Join(lines, "\r\n")+"\r\n")
+		return res.Status != wire.ServiceUnavailable || status == wire.ServiceUnavailable
+	})
 	if res.Status != status {
 		v.t.Fatalf("SET_PARAMETER %q: %d %q, want %d", lines, res.Status, res.Body, status)
 	}
