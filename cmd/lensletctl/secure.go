@@ -25,9 +25,13 @@ func cutPin(s string) (rest, pin string, err error) {
 	text, ok := strings.CutPrefix(fragment, "sha256=")
 	sum, bad := hex.DecodeString(strings.ReplaceAll(text, ":", ""))
 	if !ok || bad != nil || len(sum) != sha256.Size {
-		return "", "", badUsage("%q does not end with #sha256= and the 64 digits that lensletd prints", redact(s))
+		return "", "", badPin(s)
 	}
 	return rest, hex.EncodeToString(sum), nil
+}
+
+func badPin(s string) error {
+	return badUsage("%q does not end with #sha256= and the 64 digits that lensletd prints", redact(s))
 }
 
 // wrap speaks TLS over a new connection where the target wants it. The

@@ -37,6 +37,9 @@ func parseTarget(s string) (target, error) {
 	if i := strings.IndexAny(rest, "/?"); i >= 0 {
 		rest, t.path = rest[:i], rest[i:]
 	}
+	if strings.Contains(t.path, "#") {
+		return target{}, badPin(s)
+	}
 	if t.path == "/" {
 		t.path = ""
 	}
