@@ -67,10 +67,12 @@ func TestVerifyDigest(t *testing.T) {
 	both := v.Challenges(peer, false, false)
 	for name, challenges := range map[string][]string{
 		"SHA-256": both[:1], "MD5": both[1:], "both": both,
-		"without qop":  {strings.ReplaceAll(both[1], `, qop="auth"`, "")},
-		"RFC 2069":     {strings.ReplaceAll(both[1], `, algorithm=MD5, qop="auth"`, "")},
-		"MD5-sess":     {strings.ReplaceAll(both[1], "MD5", "MD5-sess")},
-		"SHA-256-sess": {strings.ReplaceAll(both[0], "SHA-256", "SHA-256-sess")},
+		"without qop": {strings.ReplaceAll(both[1], `, qop="auth"`, "")},
+		"RFC 2069":    {strings.ReplaceAll(both[1], `, algorithm=MD5, qop="auth"`, "")},
+		// go2rtc (Frigate, Home Assistant) takes the first nonce, and MD5 for granted
+		"the first as RFC 2069": {strings.ReplaceAll(both[0], `, algorithm=SHA-256, qop="auth"`, "")},
+		"MD5-sess":              {strings.ReplaceAll(both[1], "MD5", "MD5-sess")},
+		"SHA-256-sess":          {strings.ReplaceAll(both[0], "SHA-256", "SHA-256-sess")},
 	} {
 		challenges = append([]string{}, challenges...)
 		for _, c := range []*Client{{User: "viewer", Password: "look"}, {User: "admin", Password: "change"}} {
