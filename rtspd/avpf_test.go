@@ -74,6 +74,7 @@ func TestMissedPacketsAreSentAgain(t *testing.T) {
 	other.play()
 	c.play()
 	l.publish(false, 20_000)
+	l.keepsAll()
 	var packets [][]byte
 	for len(packets) < 4+15 { // the key unit, and this one
 		packets = append(packets, c.datagram(0))
@@ -90,6 +91,7 @@ func TestMissedPacketsAreSentAgain(t *testing.T) {
 			t.Errorf("packet %d comes back as % x", i, got[:12])
 		}
 	}
+	l.sentAgain(justNow)
 	c.nack(rtcp.NackPair{PacketID: first}) // asked before the answer can have come
 	c.nothingMore()
 	after := l.stream.Stats()
@@ -134,12 +136,12 @@ func TestLossIsRepaired(t *testing.T) {
 	l := newLab(t)
 	c := l.dial().setupAVPF()
 	c.play()
-	for range 20 {
-		l.publish(false, 15_000)
-	}
 	c.receive(1)
 	held, asked := map[uint16][]byte{}, map[uint16]bool{}
 	for n := 1; len(c.media.units) < 21; n++ {
+		if len(c.media.units) == len(l.published) {
+			l.publish(false, 15_000)
+		}
 		b := c.datagram(0)
 		seq := binary.BigEndian.Uint16(b[2:])
 		if n%7 == 0 && !asked[seq] {

@@ -36,14 +36,27 @@ func (c *client) nothingForTheGroup() {
 	}
 }
 
-// later lets all that was sent again have been sent that long ago.
-func (l *lab) later(d time.Duration) {
+// justNow is how long ago something was sent that stays recent, however long a
+// test takes.
+const justNow = -time.Hour
+
+// sentAgain lets all that was sent again have been sent that long ago.
+func (l *lab) sentAgain(ago time.Duration) {
 	l.stream.mu.Lock()
 	defer l.stream.mu.Unlock()
 	for _, v := range l.stream.viewers {
 		for i := range v.resent {
-			v.resent[i].at -= d
+			v.resent[i].at = monotonic() - ago
 		}
+	}
+}
+
+// keepsAll lets the packets that are kept not grow old.
+func (l *lab) keepsAll() {
+	l.stream.mu.Lock()
+	defer l.stream.mu.Unlock()
+	for i := range l.stream.ring.slots {
+		l.stream.ring.slots[i].at = monotonic() - justNow
 	}
 }
 
@@ -54,6 +67,7 @@ func TestGroupGetsMissedPacketsAgain(t *testing.T) {
 	a.play()
 	b.must(200, "OPTIONS", "*", nil, "")
 	l.publish(false, 10_000)
+	l.keepsAll()
 	var packets [][]byte
 	for len(packets) < 4+8 { // the key unit, and this one
 		packets = append(packets, a.datagram(0))
@@ -71,18 +85,20 @@ func TestGroupGetsMissedPacketsAgain(t *testing.T) {
 	a.misses(1, rtcp.NackPair{PacketID: first, LostPackets: 1 << 1}, rtcp.NackPair{PacketID: first + 1000})
 	again(4)
 	again(6)
+	l.sentAgain(justNow)
 	b.misses(2, rtcp.NackPair{PacketID: first}, rtcp.NackPair{PacketID: first + 7}) // one of them is on its way
 	again(11)
+	l.sentAgain(justNow)
 	for range 5 {
 		a.misses(3, rtcp.NackPair{PacketID: first})
 	}
 	a.nothingForTheGroup()
 	for range resendTimes - 1 {
-		l.later(resendGroup)
+		l.sentAgain(resendGroup)
 		a.misses(1, rtcp.NackPair{PacketID: first})
 		again(4)
 	}
-	l.later(resendGroup)
+	l.sentAgain(resendGroup)
 	a.misses(1, rtcp.NackPair{PacketID: first})
 	a.nothingForTheGroup()
 	if n := l.stream.Stats().Resent; n != 3+resendTimes-1 {

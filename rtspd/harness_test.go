@@ -301,6 +301,14 @@ func (l *lab) forgetAsking() {
 	l.stream.asked = monotonic() - keyFrameShare
 }
 
+// rest runs f while the clockwork rests: its reports, and its looks at sessions,
+// cost some objects.
+func (l *lab) rest(f func()) {
+	l.srv.mu.Lock()
+	defer l.srv.mu.Unlock()
+	f()
+}
+
 // rtcpAddresses counts the addresses that RTCP is expected from.
 func (l *lab) rtcpAddresses() int {
 	l.srv.mu.Lock()

@@ -156,6 +156,7 @@ func TestSlowLane(t *testing.T) {
 			t.Fatal("the kernel takes everything")
 		}
 		l.publish(false, 60_000)
+		fast.keepUp()
 	}
 	c.media.gaps = true
 	out := l.srv.session(c.session).viewer.Load().out

@@ -130,7 +130,13 @@ func TestLoginTime(t *testing.T) {
 // Without authentication any request will do.
 func TestLoginTimeOfEveryone(t *testing.T) {
 	l := newLab(t, limited(Limits{LoginTime: 100 * time.Millisecond}))
-	c := l.dial()
+	var c *client
+	await(t, "a request in time", func() bool {
+		c = l.dial()
+		_, err := c.nc.Write(c.request("OPTIONS", "*", nil, ""))
+		r, _, err2 := c.read()
+		return err == nil && err2 == nil && r.status == 200
+	})
 	for until := time.Now().Add(200 * time.Millisecond); time.Now().Before(until); {
 		c.must(200, "OPTIONS", "*", nil, "")
 	}

@@ -296,7 +296,7 @@ func TestPushLeavesASilentServer(t *testing.T) {
 	s.odd["SETUP"] = func(c *mediaConn, r *wire.Request) { c.reply(r, wire.OK, "Session", "47;timeout=1") }
 	s.odd["GET_PARAMETER"] = func(*mediaConn, *wire.Request) {}
 	times := hasty
-	times.limit, times.farewell = 500*time.Millisecond, 100*time.Millisecond
+	times.limit, times.farewell = 2*time.Second, 100*time.Millisecond
 	_, p := pushing(t, s, PushConfig{URL: s.url()}, times)
 	awaitStatus(t, p, "failed: the server does not answer GET_PARAMETER")
 	s.conn(0).asked("TEARDOWN", 1)

@@ -80,7 +80,7 @@ func TestRTSPS(t *testing.T) {
 // Who opens a connection and says nothing of TLS holds nobody up, and is closed
 // in the time of a request.
 func TestHandshakeHasALimit(t *testing.T) {
-	l := newSecureLab(t, func(c *Config, _ *StreamConfig) { c.RequestTimeout = 300 * time.Millisecond })
+	l := newSecureLab(t, func(c *Config, _ *StreamConfig) { c.RequestTimeout = 3 * time.Second })
 	silent, err := net.Dial("tcp", l.addr)
 	if err != nil {
 		t.Fatal(err)

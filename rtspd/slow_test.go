@@ -14,8 +14,8 @@ import (
 func patient(c *Config, _ *StreamConfig) { c.StallTimeout = time.Hour }
 
 // stall makes a viewer whose connection takes nothing any more: it played, and
-// does not read.
-func (l *lab) stall() *client {
+// does not read. The others do.
+func (l *lab) stall(others ...*client) *client {
 	l.t.Helper()
 	c := l.dial()
 	_ = c.raw().SetReadBuffer(64 << 10)
@@ -26,8 +26,18 @@ func (l *lab) stall() *client {
 			l.t.Fatal("the kernel takes everything")
 		}
 		l.publish(false, 60_000)
+		for _, o := range others {
+			o.keepUp()
+		}
 	}
 	return c
+}
+
+// keepUp waits until a viewer that reads has taken everything: a unit comes every
+// 33 ms, and not as fast as a test can publish.
+func (c *client) keepUp() {
+	c.t.Helper()
+	await(c.t, "the viewer takes everything", c.lab.srv.session(c.session).viewer.Load().out.drained)
 }
 
 // One viewer does not read: the others get everything, and when it reads again
@@ -37,7 +47,7 @@ func TestSlowViewer(t *testing.T) {
 	fast := l.dial().setupTCP()
 	fast.play()
 	recorded := fast.record()
-	c := l.stall()
+	c := l.stall(fast)
 	outbox := l.srv.session(c.session).viewer.Load().out
 	outbox.mu.Lock()
 	if outbox.bytes > 100_000 {
@@ -49,6 +59,7 @@ func TestSlowViewer(t *testing.T) {
 		l.forgetAsking()
 		l.publish(false, 1000)
 		l.publish(true, 60_000)
+		fast.keepUp()
 	}
 	if n := l.asked.Load(); n != asked {
 		t.Errorf("a key frame was asked for %d times for a viewer that takes nothing", n-asked)

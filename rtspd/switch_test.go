@@ -58,26 +58,32 @@ func throughSwitch(t *testing.T, pacing Pacing) (lost float64) {
 	first := l.next() - 4 // of the unit that play publishes
 	arrived := make(chan int)
 	go func() { arrived <- countPackets(c.udp[0]) }()
-	frames := time.NewTicker(time.Second / 30)
-	defer frames.Stop()
 	for i := range switchUnits {
-		<-frames.C
 		if i%30 == 0 {
-			l.publish(true, switchKey)
+			l.publishInTime(true, switchKey)
 		} else {
-			l.publish(false, switchOther)
+			l.publishInTime(false, switchOther)
 		}
 	}
 	sent := l.next() - first
-	for i := 1; ; i++ { // until the viewer has seen the end
-		<-frames.C
+	for { // until the viewer has seen the end
 		select {
 		case n := <-arrived:
 			return 1 - float64(n)/float64(sent)
 		default:
-			l.publish(false, 1)
+			l.publishInTime(false, 1)
 		}
 	}
+}
+
+// publishInTime publishes, and waits for the time of the next unit. A machine that
+// is late with one is not given two at once, as no camera does: the next one comes
+// an interval behind the last, and behind its last packet.
+func (l *lab) publishInTime(key bool, size int) {
+	next := time.Now().Add(time.Second / 30)
+	u := l.publish(key, size)
+	await(l.t, "the unit is sent", func() bool { return u.releases.Load() == 1 })
+	time.Sleep(time.Until(next))
 }
 
 // next is the number of the next packet.
