@@ -22,18 +22,35 @@ func TestPictureLossBringsAKeyPicture(t *testing.T) {
 		&rtcp.PictureLossIndication{SenderSSRC: 1, MediaSSRC: ssrc},
 		&rtcp.FullIntraRequest{SenderSSRC: 1, MediaSSRC: ssrc, FIR: []rtcp.FIREntry{{SSRC: ssrc, SequenceNumber: 1}}},
 	} {
-		keys, units := v.keys(), v.markers()
+		keys, from := v.keys(), v.markers()
 		for range 5 {
 			v.tell(wish)
 		}
 		waitFor(t, 20*time.Second, "a key picture", func() bool { return v.keys() > keys })
-		after := v.markers() - units
+		after := v.picturesBefore(keys) - from
 		v.units(15)
 		t.Logf("wish %d: a key picture after %d pictures", i, after)
 		if got := v.keys() - keys; got > 2 || after > 15 {
 			t.Errorf("wish %d: %d key pictures, the first after %d pictures", i, got, after)
 		}
 	}
+}
+
+// picturesBefore counts the pictures in front of a key picture, given by its number.
+func (v *viewer) picturesBefore(key int) (n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i, h := range v.packets {
+		if v.nalus[i] == 5 {
+			if key--; key < 0 {
+				break
+			}
+		}
+		if h.Marker {
+			n++
+		}
+	}
+	return n
 }
 
 // source is the SSRC of what comes.

@@ -108,7 +108,7 @@ func TestStopSendsViewersElsewhere(t *testing.T) {
 	for name, v := range map[string]*viewer{"who has not opted in": quiet, "who stays": stays} {
 		select {
 		case <-v.bye:
-		case <-time.After(5 * time.Second):
+		case <-time.After(20 * time.Second):
 			t.Errorf("%s gets no BYE", name)
 		}
 	}

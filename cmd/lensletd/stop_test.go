@@ -65,7 +65,7 @@ func TestStopsInEveryPhase(t *testing.T) {
 		for _, v := range viewers {
 			select {
 			case <-v.bye:
-			case <-time.After(5 * time.Second):
+			case <-time.After(20 * time.Second):
 				t.Errorf("the viewer got no BYE")
 			}
 		}

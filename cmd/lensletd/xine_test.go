@@ -25,7 +25,7 @@ func TestXinePlays(t *testing.T) {
 	}
 	// The marker is black and white: green is as good as luma. A player may
 	// leave out what it has no time for.
-	shown(t, b, 320*240*3, 60, false, func(p []byte) []byte {
+	shown(t, b, 320*240*3, 60, func(p []byte) []byte {
 		green := make([]byte, 0, 320*240)
 		for i := 1; i < len(p); i += 3 {
 			green = append(green, p[i])
