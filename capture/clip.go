@@ -163,7 +163,9 @@ func (c *Clip) Start() error {
 	}
 	c.at = 0
 	c.pace = pacer{epoch: now(), rate: c.format.Rate}
-	c.pool.start(clipBuffers)
+	if err := c.pool.start(clipBuffers); err != nil {
+		return fmt.Errorf("start %s: %w", c.name, err)
+	}
 	return nil
 }
 
@@ -177,7 +179,6 @@ func (c *Clip) Next(deadline time.Time) (*Frame, error) {
 	if err := c.pool.sleep(c.pace.due(), deadline); err != nil {
 		return nil, err
 	}
-	c.pool.expect(c.pace.next())
 	f, err := c.pool.take(deadline)
 	if err != nil {
 		return nil, err

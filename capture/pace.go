@@ -45,9 +45,6 @@ type pacer struct {
 // due is the instant of the next frame.
 func (p *pacer) due() time.Duration { return p.epoch + p.rate.span(p.n) }
 
-// next is the instant of the frame behind that one.
-func (p *pacer) next() time.Duration { return p.epoch + p.rate.span(p.n+1) }
-
 // span is the time that n frames take.
 func (r Rate) span(n uint64) time.Duration {
 	hi, lo := bits.Mul64(n, uint64(time.Second)*uint64(r.Den))

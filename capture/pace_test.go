@@ -87,26 +87,53 @@ func TestNowIsTheKernelsClock(t *testing.T) {
 	}
 }
 
-// A timer that was set in advance wakes at its instant, and one for another
-// instant takes its place.
-func TestPoolExpects(t *testing.T) {
+// A pool wakes at each instant, at once where that is past, and at a deadline before.
+func TestPoolSleeps(t *testing.T) {
 	var p pool
-	p.start(1)
-	for _, c := range []struct{ expected, slept time.Duration }{
-		{20 * time.Millisecond, 20 * time.Millisecond}, {time.Hour, 20 * time.Millisecond},
-		{time.Millisecond, 20 * time.Millisecond}, {-time.Second, 5 * time.Millisecond}, {time.Hour, -time.Second},
-	} {
+	if err := p.start(1); err != nil {
+		t.Fatal(err)
+	}
+	for _, wait := range []time.Duration{20 * time.Millisecond, time.Microsecond, 1, 0, -time.Second, 5 * time.Millisecond} {
 		begun := now()
-		p.expect(begun + c.expected)
-		if err := p.sleep(begun+c.slept, time.Time{}); err != nil {
+		if err := p.sleep(begun+wait, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
-		if took := now() - begun; took < c.slept {
-			t.Errorf("expected %v: slept %v instead of %v", c.expected, took, c.slept)
+		if took := now() - begun; took < wait-time.Microsecond { // what the two clocks may differ by
+			t.Errorf("slept %v instead of %v", took, wait)
 		}
 	}
-	p.expect(now() + time.Hour)
-	if err := p.sleep(now()+time.Hour, time.Now().Add(time.Millisecond)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("a deadline before it: %v", err)
+	for _, left := range []time.Duration{time.Millisecond, 0, -time.Second} {
+		if err := p.sleep(now()+time.Hour, time.Now().Add(left)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("a deadline %v ahead: %v", left, err)
+		}
+	}
+	if err := p.sleep(now()+time.Millisecond, time.Now().Add(time.Hour)); err != nil {
+		t.Errorf("a deadline behind it: %v", err)
+	}
+}
+
+// Sleeping allocates nothing, and stop ends it.
+func TestPoolSleepEnds(t *testing.T) {
+	var p pool
+	if err := p.start(1); err != nil {
+		t.Fatal(err)
+	}
+	if n := testing.AllocsPerRun(20, func() { _ = p.sleep(now()+100*time.Microsecond, time.Time{}) }); n > 0 {
+		t.Errorf("a sleep allocates %v objects", n)
+	}
+	if err := p.enter(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		defer p.leave()
+		ended <- p.sleep(now()+time.Hour, time.Time{})
+	}()
+	time.Sleep(time.Millisecond) // mostly it sleeps by now
+	if err := p.stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, ErrStopped) {
+		t.Errorf("stopped: %v", err)
 	}
 }

@@ -108,7 +108,9 @@ func (p *Pattern) Start() error {
 		p.pictures[i].data = make([]byte, p.scene.size())
 	}
 	p.pace = pacer{epoch: now(), rate: p.wantedRate()}
-	p.pool.start(patternBuffers)
+	if err := p.pool.start(patternBuffers); err != nil {
+		return fmt.Errorf("start %s: %w", p.Name(), err)
+	}
 	return nil
 }
 

@@ -26,12 +26,15 @@ type pool struct {
 	frames  []Frame       // nil while stopped
 	free    chan *Frame   // those not lent; never closed
 	wake    chan struct{} // stop fills it; never closed
-	timer   *time.Timer
-	armed   time.Duration // the instant that the timer was set to in advance; 0: none
+	alarm   *alarm        // for the time until a frame is due
+	timer   *time.Timer   // for the time until one is given back
 }
 
 // start lends n frames from now on; the source sets their Data.
-func (p *pool) start(n int) {
+func (p *pool) start(n int) (err error) {
+	if p.alarm, err = newAlarm(); err != nil {
+		return err
+	}
 	p.frames = make([]Frame, n)
 	p.free = make(chan *Frame, n)
 	p.wake = make(chan struct{}, 1)
@@ -47,6 +50,7 @@ func (p *pool) start(n int) {
 	}
 	p.loans.Open()
 	p.running.Store(true)
+	return nil
 }
 
 // started tells whether there are frames, lent or not. It belongs to the
@@ -71,33 +75,34 @@ func (p *pool) leave() { p.reading.Unlock() }
 // stop makes the reader return and waits until nothing is lent. When ctx ends
 // first, everything stays in place, and stop can be called again.
 func (p *pool) stop(ctx context.Context) error {
+	var err error
 	if p.running.Swap(false) {
 		p.wake <- struct{}{}
+		err = p.alarm.cut()
 	}
-	if err := p.loans.Close(ctx); err != nil {
+	if err := errors.Join(err, p.loans.Close(ctx)); err != nil {
 		return err
 	}
 	p.reading.Lock()
 	defer p.reading.Unlock()
+	if p.frames == nil {
+		return nil
+	}
 	p.frames = nil
-	return nil
+	return p.alarm.close()
 }
 
 // sleep waits until an instant of CLOCK_MONOTONIC.
 func (p *pool) sleep(until time.Duration, deadline time.Time) error {
-	wait := until - now()
-	late := false
-	if left := time.Until(deadline); !deadline.IsZero() && left < wait {
-		wait, late = left, true
-	}
-	if wait > 0 {
-		if late || p.armed != until {
-			p.armed = 0
-			p.timer.Reset(wait)
+	begun, late := now(), false
+	if !deadline.IsZero() {
+		if limit := begun + time.Until(deadline); limit < until {
+			until, late = limit, true
 		}
-		select {
-		case <-p.timer.C:
-		case <-p.wake:
+	}
+	if until > begun {
+		if err := p.alarm.wait(until); err != nil {
+			return err
 		}
 	}
 	switch {
@@ -109,14 +114,6 @@ func (p *pool) sleep(until time.Duration, deadline time.Time) error {
 	return nil
 }
 
-// expect says what the next sleep will be for. A timer that is set while a frame
-// is still to be sent is cheap; one that is set behind it makes Go wake the thread
-// that waits for sockets, since that had taken a later timer for the next one.
-func (p *pool) expect(next time.Duration) {
-	p.armed = next
-	p.timer.Reset(next - now())
-}
-
 // take waits for a frame that is not lent.
 func (p *pool) take(deadline time.Time) (*Frame, error) {
 	select {
@@ -126,7 +123,6 @@ func (p *pool) take(deadline time.Time) (*Frame, error) {
 	}
 	var late <-chan time.Time
 	if !deadline.IsZero() {
-		p.armed = 0
 		p.timer.Reset(time.Until(deadline))
 		late = p.timer.C
 	}
