@@ -128,9 +128,10 @@ func isReport(e unix.Errno) bool {
 }
 
 // sendmmsg runs while the descriptor is guarded against Close, and not under
-// the lock of writers, who may wait.
+// the lock of writers, who may wait. Go's scheduler is not told of the call, for it
+// does not wait: told, it wakes its monitor for each frame.
 func (s *Sender) sendmmsg(fd uintptr) {
-	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd,
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd,
 		uintptr(unsafe.Pointer(&s.todo[0])), uintptr(len(s.todo)),
 		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
 	s.sent, s.errno = int(n), errno
