@@ -70,7 +70,7 @@ func newOutbox(conn net.Conn, stall time.Duration) *outbox {
 	}
 	o.attempt = func(fd uintptr) bool {
 		for {
-			o.tried, o.trouble = unix.Write(int(fd), o.try)
+			o.tried, o.trouble = sendNow(fd, o.try)
 			if !errors.Is(o.trouble, unix.EINTR) {
 				return true
 			}
