@@ -58,6 +58,23 @@ func rungAt(silence, interval time.Duration) rung {
 	return giveUp
 }
 
+// The time between two looks at the flow of units: while it begins or something is
+// wrong, and at most while all is well.
+const (
+	watchEvery = 50 * time.Millisecond
+	calmEvery  = 250 * time.Millisecond
+)
+
+// lookAfter is the time to the next look after one that found nothing wrong, so
+// that the first rung is taken when it is due. A negative silence is one that has
+// not begun.
+func lookAfter(silence, interval time.Duration) time.Duration {
+	if silence < 0 {
+		return watchEvery
+	}
+	return min(calmEvery, silenceUnit(interval)-silence)
+}
+
 // A trouble is what the ladder remembers from the first rung to the next
 // picture. The zero value is none.
 type trouble struct {

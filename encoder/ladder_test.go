@@ -40,6 +40,28 @@ func TestRungAt(t *testing.T) {
 	}
 }
 
+// Whatever silence a look finds, the next ones find the first rung when it is due,
+// and are few until then.
+func TestLooksAreInTime(t *testing.T) {
+	const ms = time.Millisecond
+	for _, interval := range []time.Duration{0, 33 * ms, 166 * ms, time.Second, 10 * time.Second} {
+		due := silenceUnit(interval)
+		for silence := time.Duration(0); silence < due; silence += 7 * ms {
+			looks, at := 0, silence
+			for rungAt(at, interval) == fine {
+				at += lookAfter(at, interval)
+				looks++
+			}
+			if at != due || looks > int((due-silence)/calmEvery)+1 {
+				t.Fatalf("a picture every %v, none for %v: seen after %v by %d looks", interval, silence, at, looks)
+			}
+		}
+		if got := lookAfter(-time.Second, interval); got != watchEvery {
+			t.Errorf("before the first picture: %v", got)
+		}
+	}
+}
+
 // climbed plays 20 s of a stream that stands still, in steps of 50 ms, and tells
 // what was done when, in ms. change adapts the condition; started is what came of
 // a rung.

@@ -89,7 +89,7 @@ type Pipeline struct {
 	skipped  atomic.Uint64 // frames that the codec had no room for, or that were faulty
 	seen     atomic.Int64  // when the latest unit was published, or the stream began; as clock gives it
 	made     time.Time
-	kick     chan struct{} // capacity 1: a device failed; never closed
+	kick     chan struct{} // capacity 1: something failed; never closed
 }
 
 // A flow is the time from a start of source and codec to the halt after it.
@@ -381,9 +381,14 @@ func halted[D io.Closer](ctx context.Context, d *device[D], stop func(D, context
 // fail notes that a device of the flow cannot go on.
 func (p *Pipeline) fail(f *flow, mends rung, err error) {
 	if f.failed.CompareAndSwap(nil, &failure{mends, err}) { // one reason is enough
-		select {
-		case p.kick <- struct{}{}:
-		default:
-		}
+		p.call()
+	}
+}
+
+// call makes watch look now.
+func (p *Pipeline) call() {
+	select {
+	case p.kick <- struct{}{}:
+	default:
 	}
 }

@@ -112,6 +112,7 @@ func (p *Pipeline) apply(ctx context.Context, old, next Settings) error {
 		p.mu.Lock()
 		p.settings = old
 		p.mu.Unlock()
+		p.call()
 		return errors.Join(err, back)
 	}
 	p.rest()

@@ -14,9 +14,6 @@ import (
 	"lenslet/capture/v4l2"
 )
 
-// watchEvery is the time between two looks at the flow of units.
-const watchEvery = 50 * time.Millisecond
-
 // firstPicture is what a camera may need for its first picture on top.
 const firstPicture = 2 * time.Second
 
@@ -92,25 +89,26 @@ func (p *Pipeline) rest() { p.seen.Store(int64(p.clock() + firstPicture)) }
 // watch looks after the flow of units until ctx ends. err is why it did not
 // begin, if it did not.
 func (p *Pipeline) watch(ctx context.Context, err error) {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
+	next := time.NewTimer(0)
+	defer next.Stop()
 	var t trouble
 	for {
-		p.look(ctx, &t, err)
+		next.Reset(p.look(ctx, &t, err))
 		err = nil
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.kick:
-		case <-tick.C:
+		case <-next.C:
 		}
 	}
 }
 
-// look does what the ladder says, unless a change is under way.
-func (p *Pipeline) look(ctx context.Context, t *trouble, err error) {
+// look does what the ladder says, unless a change is under way, and tells when to
+// look again.
+func (p *Pipeline) look(ctx context.Context, t *trouble, err error) time.Duration {
 	if !p.changing.TryLock() {
-		return
+		return watchEvery
 	}
 	defer p.changing.Unlock()
 	if err != nil {
@@ -119,8 +117,7 @@ func (p *Pipeline) look(ctx context.Context, t *trouble, err error) {
 	c, why := p.condition(err)
 	at := rungAt(c.silence, c.interval)
 	if !c.halted && c.failed == fine && at == fine && (t.at == fine || p.seenSince(t)) {
-		p.recovered(t)
-		return
+		return p.recovered(t, c)
 	}
 	if why == nil {
 		why = fmt.Errorf("no picture for %s", shortly(max(0, c.silence)))
@@ -137,6 +134,7 @@ func (p *Pipeline) look(ctx context.Context, t *trouble, err error) {
 		defer p.gate.Unlock()
 		p.cfg.Waiting()
 	}
+	return watchEvery
 }
 
 // missing notes a device that is not there, if that is the error.
@@ -173,18 +171,18 @@ func (p *Pipeline) seenSince(t *trouble) bool {
 	return p.made.Add(time.Duration(p.seen.Load())).After(t.acted)
 }
 
-// recovered notes that units come.
-func (p *Pipeline) recovered(t *trouble) {
-	seen := time.Duration(p.seen.Load()) <= p.clock()
+// recovered notes that units come, and tells when to look again.
+func (p *Pipeline) recovered(t *trouble, c condition) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t.at > fine {
 		p.cfg.Log.Info("the stream goes on", "since", t.at)
 	}
-	if seen {
+	*t = trouble{}
+	if c.silence >= 0 { // not before the first picture is due
 		p.health.state = "streaming"
 	}
-	*t = trouble{}
+	return lookAfter(c.silence, c.interval)
 }
 
 // note counts a rung and says it aloud; fine stands for a device that is not
