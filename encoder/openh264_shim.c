@@ -2,7 +2,19 @@
 
 #include "openh264_shim.h"
 
+#include <malloc.h>
 #include <string.h>
+
+/*
+ * glibc keeps what an encoder had (some MB) for the thread that opened it. The
+ * next one is opened by another thread of Go, and so on: give it back.
+ */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
 
 static void fill(SEncParamExt *e, const struct shim_settings *p)
 {
@@ -57,6 +69,7 @@ void shim_close(struct shim *s)
 	(*s->enc)->Uninitialize(s->enc);
 	WelsDestroySVCEncoder(s->enc);
 	s->enc = NULL;
+	give_memory_back();
 }
 
 int shim_headers(struct shim *s)
