@@ -53,7 +53,7 @@ plots: ## what is sent by links that narrow, drawn (rtspd/rate/testdata)
 fuzz: ## whatever reads what the network sends, a minute each
 	.ci/fuzz
 
-soak: ## lensletd under load for SECONDS (3600): nothing is lost, and nothing grows
+soak: ## lensletd under load and faults for SECONDS (3600): nothing else is lost, and nothing grows
 	@.ci/deps test
 	SOAK_SECONDS=$(or $(SECONDS),3600) $(GO) test -tags '$(TAGS) soak' -count 1 -v -run '^TestSoak$$' -timeout 3h ./cmd/lensletd
 

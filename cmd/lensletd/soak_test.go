@@ -3,7 +3,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -21,21 +23,28 @@ import (
 
 // Bounds of a soak.
 const (
-	soakGrowth = 2 << 20          // bytes of RSS at the end above those at the start
-	soakSettle = 3 * time.Minute  // until what was left behind is given up: sessions end after a minute
-	soakGrace  = 5 * time.Second  // after a fault
-	soakWarm   = 25 * time.Second // of load before the start is measured
+	soakGrowth  = 2 << 20          // bytes of RSS at the end above those at the start
+	soakSession = 20 * time.Second // until a session is given up that gives no sign of life
+	soakSettle  = 3 * time.Minute  // until all is given up that was left behind
+	soakGrace   = 5 * time.Second  // after a fault
+	soakWarm    = time.Minute      // of load before the start is measured: each fault came once
 )
 
 // A soaked is a lensletd under load.
 type soaked struct {
 	*process
+	name   string
+	bin    string
 	random *rand.Rand
-	steady *viewer
+	group  string // HOST:PORT of its multicast
+	steady *reporter
+	quiet  func()   // ends its reports
+	marks  *markers // nil: nobody watches them
 	load   sync.WaitGroup
 
 	watching int // viewers that stay
 	bare     int // descriptors with the steady viewer alone
+	harmed   int // faults so far
 
 	mu      sync.Mutex
 	faults  [][2]time.Time // when they began and ended
@@ -45,17 +54,28 @@ type soaked struct {
 
 // soakSettings let a soak have many viewers from one address, and hold the rate,
 // so that each picture that is not sent is a lost one.
-const soakSettings = "adapt = \"off\"\n[limits]\nconnections = 1000\nconnections_per_address = 1000\nsessions_per_address = 1000\n"
+const soakSettings = `state = %q
+multicast = %q
+adapt = "off"
+[limits]
+connections = 1000
+connections_per_address = 1000
+sessions_per_address = 1000
+`
 
-func startSoaked(t *testing.T, bin string, seed uint64) *soaked {
+func startSoaked(t *testing.T, name, bin string, seed uint64) *soaked {
 	t.Helper()
-	s := &soaked{
-		process: spawnSet(t, bin, fmt.Sprintf("state = %q\n", t.TempDir())+soakSettings, "-source", "pattern", "-encoder", "openh264", "-set", "framerate=15"),
-		random:  rand.New(rand.NewPCG(seed, 0)), count: map[string]int{}, watching: 1,
-	}
+	s := &soaked{name: name, bin: bin, random: rand.New(rand.NewPCG(seed, 0)), count: map[string]int{}, watching: 1}
+	s.group = fmt.Sprintf("239.255.%d.%d:%d", s.lot(256), s.lot(256), 20000+2*s.lot(5000))
+	s.process = spawnSet(t, bin, fmt.Sprintf(soakSettings, t.TempDir(), s.group), "-source", "pattern", "-encoder", "openh264", "-set", "framerate=15")
 	s.streams()
-	s.steady = dialViewer(t, s.url)
+	s.steady = &reporter{viewer: dialViewer(t, s.url)}
 	s.steady.play("udp")
+	ctx, cancel := context.WithCancel(context.Background())
+	var reports sync.WaitGroup
+	reports.Go(func() { s.steady.report(ctx) })
+	s.quiet = sync.OnceFunc(func() { cancel(); reports.Wait() })
+	t.Cleanup(s.quiet)
 	s.steady.units(15)
 	s.bare = s.descriptors()
 	return s
@@ -83,26 +103,45 @@ func (s *soaked) until(end time.Time, part func()) {
 	})
 }
 
-// burden loads it until the end, and waits.
+// burden loads it until the end.
 func (s *soaked) burden(end time.Time) {
 	for range 3 {
 		s.until(end, s.visit)
 	}
 	s.until(end, s.tune)
-	s.until(end, s.freeze)
+	s.until(end, s.harm)
 }
 
 // rest waits until nothing of the load is left.
 func (s *soaked) rest() {
 	s.t.Helper()
 	s.load.Wait()
+	s.restore()
+	waitFor(s.t, soakSettle, "the descriptors are closed", func() bool { return s.descriptors() <= s.bare+s.watching-1 })
+}
+
+// restore sets what was set at the start, and waits for the end of viewers.
+func (s *soaked) restore() {
+	s.t.Helper()
 	owner := dialViewer(s.t, s.url)
 	defer owner.close()
 	go owner.read()
 	waitFor(s.t, soakSettle, "it is back at the start's settings", func() bool { // 503 while it mends itself after a fault
 		return owner.do("SET_PARAMETER", s.url, "resolution: 320x240\r\nbitrate: 500000\r\ngop: 30\r\nbrightness: 0\r\n").Status == wire.OK
 	})
-	waitFor(s.t, soakSettle, "the viewers of the load are gone", func() bool { return owner.get("viewers") == strconv.Itoa(s.watching) })
+	left := ""
+	defer func() {
+		if left != "" {
+			s.t.Logf("viewers: %s, want %d\n%s", left, s.watching, s.logs)
+		}
+	}()
+	waitFor(s.t, soakSettle, "the viewers of the load are gone, and the devices left behind closed", func() bool {
+		if left = owner.get("viewers"); left != strconv.Itoa(s.watching) || !strings.HasSuffix(owner.get("faults"), "abandoned=0") {
+			return false
+		}
+		left = ""
+		return true
+	})
 }
 
 // descriptors are those that are open.
@@ -133,6 +172,7 @@ var goroutine = regexp.MustCompile(`(?m)^goroutine [1-9]\d* .*\[([a-zA-Z ]*)`)
 // goroutines ends it, and counts those that there were.
 func (s *soaked) goroutines() (n int) {
 	s.t.Helper()
+	s.quiet()
 	waitFor(s.t, soakSettle, "the connections are closed", func() bool { return s.descriptors() <= s.bare })
 	time.Sleep(time.Second) // for what comes after closing
 	before := len(s.logs.String())
@@ -147,10 +187,59 @@ func (s *soaked) goroutines() (n int) {
 	return n
 }
 
-// TestSoak: viewers come and go, settings change, some viewers are ill, and
-// lensletd stands still now and then. Who watches all the time loses nothing,
-// and at the end lensletd holds what it held at the start. Two of them share the
-// load: one built to find data races, and one whose memory is counted.
+// check wants what it was to bear without a loss, and nothing left of it.
+func (s *soaked) check() {
+	s.t.Helper()
+	s.t.Logf("%s: %v; %d pictures to the steady viewer", s.name, s.count, s.steady.markers())
+	s.steady.checkContinuity(30 * time.Second)
+	if s.marks != nil {
+		s.marks.stop()
+		s.marks.check(s)
+		s.watching--
+	}
+	s.rest() // without who watched the markers
+	fresh := startSoaked(s.t, s.name, s.bin, 0).goroutines()
+	n := s.goroutines()
+	s.t.Logf("%s: %d goroutines, and %d in a fresh one", s.name, n, fresh)
+	if n > fresh {
+		s.t.Errorf("%s: %d goroutines, and %d in a fresh one\n%s", s.name, n, fresh, s.logs)
+	}
+	if said := s.logs.String(); strings.Contains(said, "DATA RACE") || strings.Contains(said, "panic") {
+		s.t.Errorf("%s says:\n%s", s.name, said)
+	}
+}
+
+// bear loads all of them for a time, and waits until nothing of that is left.
+func bear(soaks []*soaked, load time.Duration) {
+	end := time.Now().Add(load)
+	for _, s := range soaks {
+		s.burden(end)
+	}
+	for _, s := range soaks {
+		s.rest()
+	}
+}
+
+// settled is the RSS when the runtime had time to give memory back; more of it
+// where that is more than enough.
+func (s *soaked) settled(enough int) (lowest int) {
+	for range 10 {
+		time.Sleep(10 * time.Second)
+		if now := s.resident(); lowest == 0 || now < lowest {
+			lowest = now
+		}
+		if lowest <= enough {
+			break
+		}
+	}
+	return lowest
+}
+
+// TestSoak: viewers come and go, settings change, some viewers are ill or die,
+// and now and then the camera or the whole of lensletd fails for a moment. Who
+// watches all the time loses nothing but during faults, and at the end lensletd
+// holds what it held at the start. Two of them share the load: one built to find
+// data races, and one whose memory is counted and whose pictures are.
 func TestSoak(t *testing.T) {
 	seconds, err := strconv.Atoi(os.Getenv("SOAK_SECONDS"))
 	if err != nil {
@@ -162,65 +251,20 @@ func TestSoak(t *testing.T) {
 	}
 	t.Logf("SOAK_SEED=%d", seed)
 	newState(t)
-	plain, racing := program(t), filepath.Join(scratch, "lensletd-race")
-	client(t, 10*time.Minute, "go", "build", "-race", "-tags", "openh264", "-o", racing, ".")
+	plain := startSoaked(t, "plain", soakedProgram(t, "plain"), seed)
+	racing := startSoaked(t, "race", soakedProgram(t, "race", "-race"), seed+1)
+	plain.marks = watchMarkers(plain)
+	soaks := []*soaked{plain, racing}
 
-	soaks := map[string]*soaked{"plain": startSoaked(t, plain, seed), "race": startSoaked(t, racing, seed+1)}
-	marks := watchMarkers(soaks["plain"])
-	for _, s := range soaks {
-		s.burden(time.Now().Add(soakWarm))
+	bear(soaks, soakWarm)
+	start := plain.settled(math.MaxInt)
+	bear(soaks, time.Duration(seconds)*time.Second)
+	end := plain.settled(start + soakGrowth)
+	t.Logf("RSS: %d KB at the start, %d KB at the end", start>>10, end>>10)
+	if end > start+soakGrowth {
+		t.Errorf("RSS grew from %d to %d", start, end)
 	}
 	for _, s := range soaks {
-		s.rest()
-	}
-	settled := func(s *soaked) int {
-		time.Sleep(10 * time.Second) // the runtime gives memory back by and by
-		return s.resident()
-	}
-	start, fds := settled(soaks["plain"]), map[string]int{}
-	for name, s := range soaks {
-		fds[name] = s.descriptors()
-	}
-	fresh := map[string]int{}
-	for name, bin := range map[string]string{"plain": plain, "race": racing} {
-		s := startSoaked(t, bin, seed)
-		fresh[name] = s.goroutines()
-	}
-
-	end := time.Now().Add(time.Duration(seconds) * time.Second)
-	for _, s := range soaks {
-		s.burden(end)
-	}
-	for name, s := range soaks {
-		s.rest()
-		waitFor(t, soakSettle, name+" has closed its descriptors", func() bool { return s.descriptors() <= fds[name] })
-	}
-	lowest := settled(soaks["plain"])
-	for range 10 {
-		if lowest > start+soakGrowth {
-			lowest = min(lowest, settled(soaks["plain"]))
-		}
-	}
-	t.Logf("RSS: %d KB at the start, %d KB at the end", start>>10, lowest>>10)
-	if lowest > start+soakGrowth {
-		t.Errorf("RSS grew from %d to %d", start, lowest)
-	}
-	marks.stop()
-	soaks["plain"].watching--
-	for name, s := range soaks {
-		t.Logf("%s: %v; %d pictures to the steady viewer", name, s.count, s.steady.markers())
-		s.steady.checkContinuity(10 * time.Second)
-		if name == "plain" {
-			marks.check(s)
-		}
-		s.rest() // without who watched the markers
-		n := s.goroutines()
-		t.Logf("%s: %d descriptors, %d goroutines, and %d in a fresh one", name, fds[name], n, fresh[name])
-		if n > fresh[name] {
-			t.Errorf("%s: %d goroutines, and %d in a fresh one\n%s", name, n, fresh[name], s.logs)
-		}
-		if said := s.logs.String(); strings.Contains(said, "DATA RACE") || strings.Contains(said, "panic") {
-			t.Errorf("%s says:\n%s", name, said)
-		}
+		s.check()
 	}
 }

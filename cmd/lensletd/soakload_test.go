@@ -3,6 +3,8 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -25,7 +27,7 @@ func (s *soaked) pause(limit time.Duration) {
 
 // visit is one viewer, well or ill.
 func (s *soaked) visit() {
-	kinds := []string{"udp", "tcp", "2.0", "slow", "stalled", "half-open", "garbage"}
+	kinds := []string{"udp", "tcp", "multicast", "2.0", "slow", "stalled", "half-open", "garbage", "player"}
 	kind := kinds[s.lot(len(kinds))]
 	s.did(kind)
 	switch kind {
@@ -35,6 +37,9 @@ func (s *soaked) visit() {
 	case "garbage":
 		s.garbage()
 		return
+	case "player":
+		s.player()
+		return
 	}
 	v := dialViewer(s.t, s.url)
 	defer v.close()
@@ -42,6 +47,8 @@ func (s *soaked) visit() {
 	case "2.0":
 		v.version = wire.Version20
 		v.play("tcp")
+	case "multicast":
+		s.joinGroup(v)
 	case "half-open":
 		go v.read()
 		v.do("SETUP", v.base+"/trackID=0", "", "Transport", fmt.Sprintf("RTP/AVP;unicast;client_port=%s", v.listen()))
@@ -55,6 +62,48 @@ func (s *soaked) visit() {
 		v.do("TEARDOWN", v.base, "")
 	}
 	s.pause(time.Second)
+}
+
+// joinGroup plays by multicast, on loopback.
+func (s *soaked) joinGroup(v *viewer) {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		s.t.Error(err)
+		return
+	}
+	to, err := net.ResolveUDPAddr("udp", s.group)
+	for i := range v.udp {
+		if err == nil {
+			v.udp[i], err = net.ListenMulticastUDP("udp", lo, &net.UDPAddr{IP: to.IP, Port: to.Port + i})
+		}
+		if err != nil {
+			s.t.Error(err)
+			return
+		}
+		_ = v.udp[i].SetReadBuffer(4 << 20)
+		go v.receive(byte(i), v.udp[i])
+	}
+	go v.read()
+	res := v.do("SETUP", v.base+"/trackID=0", "", "Transport", "RTP/AVP;multicast")
+	if v.session, _, _ = wire.ParseSession(res.Header.Get("Session")); res.Status == wire.OK {
+		res = v.do("PLAY", v.base, "")
+	}
+	if res.Status != wire.OK {
+		s.t.Errorf("multicast: %d %s", res.Status, res.Body)
+	}
+}
+
+// player is FFmpeg, killed while it plays.
+func (s *soaked) player() {
+	transport := []string{"udp", "tcp"}[s.lot(2)]
+	cmd := exec.Command("ffmpeg", "-v", "error", "-rtsp_transport", transport, "-i", s.url, "-c", "copy", "-f", "null", "-")
+	if err := cmd.Start(); err != nil {
+		s.t.Error(err)
+		return
+	}
+	s.pause(6 * time.Second)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait() // killed
 }
 
 // ill reads slowly, or not at all, what it set up over TCP.
@@ -130,27 +179,40 @@ func (s *soaked) tune() {
 		s.resized = append(s.resized, time.Now())
 		s.mu.Unlock()
 	}
+	asked := time.Now()
 	if res := v.do("SET_PARAMETER", s.url, line+"\r\n"); res.Status != wire.OK {
 		s.did("refused")
-		if !s.faulty(time.Now()) {
+		if !s.faulty(asked) && !s.faulty(time.Now()) {
 			s.t.Errorf("%s: %d %s", line, res.Status, res.Body)
 		}
 	}
 	s.pause(3 * time.Second)
 }
 
-// freeze stops lensletd for a moment, as a board that swaps or a debugger does.
-func (s *soaked) freeze() {
-	time.Sleep(8 * time.Second)
-	s.pause(8 * time.Second)
-	s.did("freezes")
+// harm does something to lensletd or to its camera, for a moment, in turns.
+func (s *soaked) harm() {
+	time.Sleep(5 * time.Second)
+	s.pause(5 * time.Second)
+	faults := []struct {
+		name     string
+		bad, end syscall.Signal
+	}{
+		{"frozen", syscall.SIGSTOP, syscall.SIGCONT}, // as by a board that swaps
+		{"camera unplugged", cameraOut, cameraWell},
+		{"camera silent", cameraSilent, cameraWell},
+		{"camera fails", cameraFails, cameraWell},
+		{"camera hangs", cameraHangs, cameraWell},
+	}
+	f := faults[s.harmed%len(faults)]
+	s.harmed++
+	s.did(f.name)
 	began := time.Now()
 	s.mu.Lock()
 	s.faults = append(s.faults, [2]time.Time{began, began.Add(time.Hour)})
 	s.mu.Unlock()
-	_ = s.cmd.Process.Signal(syscall.SIGSTOP)
-	time.Sleep(300*time.Millisecond + time.Duration(s.lot(int(1700*time.Millisecond))))
-	_ = s.cmd.Process.Signal(syscall.SIGCONT)
+	_ = s.cmd.Process.Signal(f.bad)
+	time.Sleep(300*time.Millisecond + time.Duration(s.lot(int(2700*time.Millisecond))))
+	_ = s.cmd.Process.Signal(f.end)
 	s.mu.Lock()
 	s.faults[len(s.faults)-1][1] = time.Now()
 	s.mu.Unlock()
@@ -176,67 +238,91 @@ func (s *soaked) beginsAnew(at time.Time) bool {
 	return slices.ContainsFunc(s.resized, func(r time.Time) bool { return at.After(r) && at.Before(r.Add(soakGrace)) })
 }
 
-// A gap is pictures that were not seen.
+// A gap is pictures that were not seen, or not well.
 type gap struct {
 	at       time.Time
 	from, to uint32
+	said     string // by FFmpeg of a picture
 }
 
 // markers are the numbers in the pictures that FFmpeg decodes.
 type markers struct {
+	mu   sync.Mutex
 	seen int
 	gaps []gap
-	said buffer // by FFmpeg
 	stop func()
+}
+
+func (m *markers) pictures() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.seen
 }
 
 // watchMarkers reads the number of each picture until stop, whatever the size.
 func watchMarkers(s *soaked) *markers {
 	s.t.Helper()
-	const width, rows, height = 320, 48, 96 // the markers are here in each size
+	const width, rows = 320, 48 // the markers are here in each size
 	m := &markers{}
-	args := []string{"-v", "error", "-rtsp_transport", "tcp", "-fflags", "nobuffer", "-flags", "low_delay", "-threads", "1",
+	args := []string{"-v", "error", "-rtsp_transport", "tcp", "-flags", "low_delay", "-threads", "1",
 		"-i", s.url, "-vf", fmt.Sprintf("crop=%d:%d:0:0,format=gray", width, rows)}
 	cmd := exec.Command("ffmpeg", append(append(args, asTheyCome...), "-f", "rawvideo", "-")...)
-	cmd.Stderr = &m.said
 	out, err := cmd.StdoutPipe()
-	if err == nil {
+	said, wrong := cmd.StderrPipe()
+	if err = errors.Join(err, wrong); err == nil {
 		err = cmd.Start()
 	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		picture := make([]byte, width*rows)
-		for last := uint32(0); ; m.seen++ {
-			if _, err := io.ReadFull(out, picture); err != nil {
-				return
-			}
-			n, ok := capture.ReadMarker(picture, width, width, height)
-			if !ok || (m.seen > 0 && n != last+1) {
-				m.gaps = append(m.gaps, gap{time.Now(), last, n})
-			}
-			last = n
-		}
-	}()
+	var readers sync.WaitGroup
+	readers.Go(func() { m.read(out, width, rows) })
+	readers.Go(func() { m.listen(said) })
 	m.stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
-		<-done
+		readers.Wait()
 		_ = cmd.Wait()
 	})
 	s.t.Cleanup(m.stop)
 	s.watching++
+	waitFor(s.t, time.Minute, "FFmpeg decodes", func() bool { return m.pictures() > 15 })
 	return m
+}
+
+func (m *markers) read(out io.Reader, width, rows int) {
+	const height = 96 // of a picture at least, for the size of its marker
+	picture := make([]byte, width*rows)
+	for last := uint32(0); ; {
+		if _, err := io.ReadFull(out, picture); err != nil {
+			return
+		}
+		n, ok := capture.ReadMarker(picture, width, width, height)
+		m.mu.Lock()
+		if !ok || (m.seen > 0 && n != last+1) {
+			m.gaps = append(m.gaps, gap{at: time.Now(), from: last, to: n})
+		}
+		m.seen++
+		m.mu.Unlock()
+		last = n
+	}
+}
+
+// listen notes what FFmpeg complains of.
+func (m *markers) listen(said io.Reader) {
+	for lines := bufio.NewScanner(said); lines.Scan(); {
+		m.mu.Lock()
+		m.gaps = append(m.gaps, gap{at: time.Now(), said: lines.Text()})
+		m.mu.Unlock()
+	}
 }
 
 // check wants all pictures, but for those of the faults, and one at a new size.
 func (m *markers) check(s *soaked) {
-	s.t.Logf("FFmpeg decoded %d pictures, with %d gaps\n%s", m.seen, len(m.gaps), &m.said)
+	s.t.Logf("FFmpeg decoded %d pictures, with %d gaps", m.seen, len(m.gaps))
 	for _, g := range m.gaps {
-		if !s.faulty(g.at) && (g.to-g.from != 2 || !s.beginsAnew(g.at)) {
-			s.t.Errorf("at %v picture %d follows %d", g.at, g.to, g.from)
+		small := g.said != "" || g.to-g.from == 2
+		if !s.faulty(g.at) && !(small && s.beginsAnew(g.at)) {
+			s.t.Errorf("at %v picture %d follows %d %s", g.at, g.to, g.from, g.said)
 		}
 	}
 	if m.seen < 100 {
