@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -65,47 +66,93 @@ func checkState(t *testing.T, dir string) {
 			t.Errorf("%s: %q, %v", name, b, err)
 		}
 	}
+	if _, err := tls.LoadX509KeyPair(filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "certificate.key")); err != nil && !os.IsNotExist(err) {
+		t.Errorf("the certificate: %v", err)
+	}
 }
 
-// Killed at any time, also while settings are changed and passwords are made, it
-// leaves whole files, and the next start has the same port and streams.
+// A killing is a place where lensletd is killed again and again.
+type killing struct {
+	t         *testing.T
+	bin       string
+	dir       string // of its state
+	address   string
+	listeners string // settings: one more of each kind, all on ports that stay
+	random    *rand.Rand
+}
+
+// launch wants a clean start: the same ports, a stream that flows, and no word
+// of anything that is broken. What is kept may be set aside: starts with it
+// were killed.
+func (k *killing) launch() *process {
+	k.t.Helper()
+	p := spawnSet(k.t, k.bin, k.listeners, "-source", "pattern", "-listen", k.address)
+	p.streams()
+	for line := range strings.Lines(p.logs.String()) {
+		if strings.Contains(line, "level=WARN") && !strings.Contains(line, "no passwords") ||
+			strings.Contains(line, "level=ERROR") && !strings.Contains(line, "are set aside") {
+			k.t.Errorf("a start after a kill says: %s", line)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(k.dir, ".new-*")); len(left) > 0 {
+		k.t.Errorf("left behind: %v", left)
+	}
+	return p
+}
+
+// killWhileSet kills it while settings are changed all the time.
+func (k *killing) killWhileSet(from int) {
+	p := k.launch()
+	pestered := pester(k.t, p.url, from)
+	time.Sleep(time.Duration(k.random.IntN(1500)) * time.Millisecond) // the moment under test
+	p.kill()
+	<-pestered
+}
+
+// killAtStart kills it while it starts, the first time or not.
+func (k *killing) killAtStart() {
+	if k.random.IntN(2) == 0 {
+		for _, name := range []string{passwordFile, "certificate.pem", "certificate.key"} {
+			_ = os.Remove(filepath.Join(k.dir, name))
+		}
+	}
+	p := spawnSet(k.t, k.bin, k.listeners, "-source", "pattern", "-listen", k.address, "-auth", "password")
+	time.Sleep(time.Duration(k.random.IntN(150)) * time.Millisecond) // the moment under test
+	p.kill()
+}
+
+// Killed at any time, also while settings are changed, and passwords and a
+// certificate are made, it leaves whole files, and the next start has the same
+// ports and streams.
 func TestKilledAtAnyTime(t *testing.T) {
 	dir := filepath.Dir(newState(t))
-	bin, address := program(t), fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	at := func() string { return fmt.Sprintf("127.0.0.1:%d", freePort(t)) }
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	k := &killing{
+		t: t, bin: program(t), dir: dir, address: at(), random: rand.New(rand.NewPCG(seed, 0)),
+		listeners: fmt.Sprintf("listen_tls = %q\nlisten_http = %q\nrtspu = %q\n", at(), at(), at()),
+	}
 	for i := range 50 {
-		var p *process
-		var pestered <-chan struct{}
-		if i%2 == 1 {
-			if random.IntN(2) == 0 {
-				_ = os.Remove(filepath.Join(dir, passwordFile)) // another first start
-			}
-			p = spawn(t, bin, "-source", "pattern", "-listen", address, "-auth", "password")
-			time.Sleep(time.Duration(random.IntN(150)) * time.Millisecond) // the moment under test
+		if i%2 == 0 {
+			k.killWhileSet(1000 * i)
 		} else {
-			p = launch(t, bin, "-source", "pattern", "-listen", address)
-			pestered = pester(t, p.url, 1000*i)
-			time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
-		}
-		p.kill()
-		if pestered != nil {
-			<-pestered
-		}
-		if strings.Contains(p.logs.String(), "not known any more") || strings.Contains(p.logs.String(), "address already in use") {
-			t.Errorf("start %d says:\n%s", i, p.logs)
+			k.killAtStart()
 		}
 		checkState(t, dir)
+		p := k.launch()
+		v := dialViewer(t, p.url)
+		v.play("udp")
+		v.units(1)
+		v.close()
+		p.kill()
+		checkState(t, dir)
 	}
-	p := launch(t, bin, "-source", "pattern", "-listen", address)
+	p := k.launch()
 	v := dialViewer(t, p.url)
 	v.play("udp")
 	v.units(20)
 	v.checkContinuity(5 * time.Second)
-	if left, _ := filepath.Glob(filepath.Join(dir, ".new-*")); len(left) > 0 {
-		t.Errorf("left behind: %v", left)
-	}
 	d := daemonOf(t, io.Discard, io.Discard, "")
 	d.recall(false)
 	if got := v.get("gop"); !strings.Contains(d.kept.String(), "gop="+got) && d.kept.String() != "nothing" {
