@@ -3,7 +3,9 @@ package advert
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,6 +20,7 @@ import (
 	"lenslet/board/advert/avahitest"
 
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 )
 
 // The test binary runs itself on the hosts of a test LAN: roleVar names what it
@@ -101,15 +104,18 @@ func tapRole() error {
 	var mu sync.Mutex
 	var readers sync.WaitGroup
 	for _, s := range []*socket{s4, s6} {
+		if err := stamp(s.conn); err != nil {
+			return err
+		}
 		readers.Go(func() {
-			buf := make([]byte, maxMessage)
+			buf, control := make([]byte, maxMessage), make([]byte, 256)
 			for {
-				n, from, err := s.conn.ReadFromUDPAddrPort(buf)
+				n, c, _, from, err := s.conn.ReadMsgUDPAddrPort(buf, control)
 				if err != nil {
 					return
 				}
 				mu.Lock()
-				json.NewEncoder(os.Stdout).Encode(heardPacket{from.Addr().Unmap().WithZone("").String(), buf[:n], time.Now()})
+				json.NewEncoder(os.Stdout).Encode(heardPacket{from.Addr().Unmap().WithZone("").String(), buf[:n], arrival(control[:c])})
 				mu.Unlock()
 			}
 		})
@@ -119,6 +125,32 @@ func tapRole() error {
 	s6.conn.Close()
 	readers.Wait()
 	return nil
+}
+
+// stamp has the kernel note when packets arrive: a busy machine may read them
+// later.
+func stamp(c *net.UDPConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var refused error
+	err = raw.Control(func(fd uintptr) {
+		refused = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS_NEW, 1)
+	})
+	return errors.Join(err, refused)
+}
+
+// arrival is the time that the kernel noted: two numbers of 64 bits, of seconds
+// and of nanoseconds. The zero time: it did not.
+func arrival(control []byte) time.Time {
+	all, _ := unix.ParseSocketControlMessage(control)
+	for _, m := range all {
+		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS_NEW && len(m.Data) >= 16 {
+			return time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:])))
+		}
+	}
+	return time.Time{}
 }
 
 type heardPacket struct {
