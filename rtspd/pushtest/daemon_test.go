@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -165,10 +166,22 @@ func (d *daemon) awaitStatus(want string) {
 	})
 }
 
+// dropped is how many frames the camera had no time for.
+func (d *daemon) dropped() int {
+	d.t.Helper()
+	n, err := strconv.Atoi(d.ask("GET_PARAMETER", "frames_dropped", "frames_dropped: "))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return n
+}
+
 // watch has FFmpeg read a stream for some pictures, and wants each of them, one
-// after the other, as they were drawn.
-func watch(t *testing.T, url string, pictures int, options ...string) {
+// after the other, as they were drawn, but for those that the camera dropped.
+func (d *daemon) watch(url string, pictures int, options ...string) {
+	t := d.t
 	t.Helper()
+	missing := d.dropped() // less those until the end
 	args := append([]string{"-hide_banner", "-nostdin", "-v", "error"}, options...)
 	cmd := exec.Command("ffmpeg", append(args, "-i", url, "-frames:v", fmt.Sprint(pictures),
 		"-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-")...)
@@ -191,9 +204,12 @@ func watch(t *testing.T, url string, pictures int, options ...string) {
 			break
 		}
 		n, ok := capture.ReadMarker(luma, width, width, height)
-		if !ok || (seen > 0 && n != last+1) {
+		if !ok || (seen > 0 && n <= last) {
 			t.Errorf("picture %d: frame %d (legible: %v) follows %d", seen, n, ok, last)
 			break
+		}
+		if seen > 0 {
+			missing += int(n - last - 1)
 		}
 		last = n
 		seen++
@@ -201,5 +217,8 @@ func watch(t *testing.T, url string, pictures int, options ...string) {
 	_, _ = io.Copy(io.Discard, out)
 	if err := cmd.Wait(); err != nil || seen != pictures {
 		t.Errorf("ffmpeg showed %d pictures of %d: %v\n%s", seen, pictures, err, errs.String())
+	}
+	if missing -= d.dropped(); missing > 0 {
+		t.Errorf("%d pictures are missing that the camera did not drop", missing)
 	}
 }

@@ -54,7 +54,7 @@ func TestPushToGStreamer(t *testing.T) {
 			in, out := gstServer(t)
 			d := startDaemon(t, fmt.Sprintf("url = %q\ntransport = %q\n", in, transport))
 			d.awaitStatus("streaming")
-			watch(t, out, 50, "-rtsp_transport", "tcp")
+			d.watch(out, 50, "-rtsp_transport", "tcp")
 			if got := d.status(); got != "streaming" {
 				t.Errorf("the push is: %s", got)
 			}

@@ -24,7 +24,7 @@ func TestPush(t *testing.T) {
 			d := startDaemon(t, fmt.Sprintf("url = %q\ntransport = %q\n", s.url("user:secret"), transport))
 			s.awaitUnits(25)
 			d.awaitStatus("streaming")
-			watch(t, s.url(""), 50, "-rtsp_transport", "tcp")
+			d.watch(s.url(""), 50, "-rtsp_transport", "tcp")
 			s.faults()
 			s.mu.Lock()
 			if !strings.Contains(strings.ToLower(s.transport), transport) {
@@ -53,7 +53,7 @@ func TestPushEncrypted(t *testing.T) {
 	d := startDaemon(t, fmt.Sprintf("url = %q\nca = %q\n", s.url("user:secret"), file))
 	s.awaitUnits(25)
 	d.awaitStatus("streaming")
-	watch(t, s.url(""), 25)
+	d.watch(s.url(""), 25)
 	s.faults()
 	stranger := startDaemon(t, fmt.Sprintf("url = %q\n", s.url("user:secret")))
 	await(t, "the certificate is refused", func() bool {
@@ -94,7 +94,7 @@ func TestPushReturnsAfterARestart(t *testing.T) {
 	again := newServer(t, port, nil)
 	again.awaitUnits(25)
 	d.awaitStatus("streaming")
-	watch(t, again.url(""), 25, "-rtsp_transport", "tcp")
+	d.watch(again.url(""), 25, "-rtsp_transport", "tcp")
 	again.faults()
 	d.stop()
 }
