@@ -34,7 +34,7 @@ const usage = `usage: lensletd [flags]
   -source SOURCE      auto, pattern, file:CLIP.264 or /dev/videoN (default auto)
   -encoder ENCODER    auto, /dev/videoN or openh264 (default auto)
   -auth MODE          password: the users viewer and admin; none: everyone (default password)
-  -set NAME=VALUE     a parameter to begin with, as lensletctl sets it; repeatable
+  -set NAME=VALUE     a parameter to begin with, such as bitrate=2000000; repeatable
   -check              check the configuration, print what would be opened, and exit
   -version            print the version and exit
 `
