@@ -62,10 +62,8 @@ func (p *Pipeline) possible(ctx context.Context, old, next Settings) error {
 	if next == old {
 		return nil
 	}
-	if !f.passing {
-		if err := f.codec.is.Check(next); err != nil {
-			return err
-		}
+	if err := f.check(old, next); err != nil {
+		return err
 	}
 	if next.Width == old.Width && next.Height == old.Height && next.Rate.Float() <= choice.Rate.Float() {
 		return nil
@@ -80,6 +78,19 @@ func (p *Pipeline) possible(ctx context.Context, old, next Settings) error {
 	}
 	if best.Rate.Float() < next.Rate.Float()*0.99 {
 		return &Refused{"framerate", next.Rate.String(), fmt.Sprintf("up to %s at %dx%d", best.Rate, next.Width, next.Height)}
+	}
+	return nil
+}
+
+// check asks the codec; of a camera that encodes by itself nothing but another
+// size or rate can be asked.
+func (f *flow) check(old, next Settings) error {
+	if !f.passing {
+		return f.codec.is.Check(next)
+	}
+	name, value := old.difference(next)
+	if _, now := next.difference(old); name != "resolution" && name != "framerate" {
+		return &Refused{name, value, byItself(now)}
 	}
 	return nil
 }

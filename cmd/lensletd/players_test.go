@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lenslet/capture"
+	"lenslet/rtspd/wire"
 )
 
 // ffmpeg flags that make it complain about all that is wrong with a stream.
@@ -195,4 +196,12 @@ func TestClipKeepsItsRate(t *testing.T) {
 	if v.get("resolution") != "320x240" || v.get("framerate") != "20" {
 		t.Errorf("the clip is said to be %s at %s", v.get("resolution"), v.get("framerate"))
 	}
+	for _, change := range []string{"resolution: 640x360", "framerate: 10", "bitrate: 100000", "bitrate_mode: cbr", "gop: 7", "profile: main", "level: 5.0"} {
+		name, _, _ := strings.Cut(change, ":")
+		if body := v.set(wire.InvalidRange, change); !strings.HasPrefix(body, name+": ") {
+			t.Errorf("%s is refused with %q", change, body)
+		}
+	}
+	v.units(5)
+	v.checkContinuity(time.Second)
 }
