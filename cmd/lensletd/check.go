@@ -21,7 +21,7 @@ func (d *daemon) check() error {
 	}
 	plan, err := p.pipeline.Plan()
 	if err != nil {
-		return err
+		return d.impossible(err)
 	}
 	watch, change, err := d.who()
 	if err != nil {

@@ -6,11 +6,13 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 
+	"lenslet/capture"
 	"lenslet/encoder"
 	"lenslet/rtspd"
 )
@@ -126,6 +128,26 @@ func (c *config) refused(err error) error {
 		lines = append(lines, text)
 	}
 	return usagef("%s", strings.Join(lines, "; "))
+}
+
+// impossible is a mistake in what the configuration sets, where source or codec
+// cannot do that; other errors stay as they are.
+func (c *config) impossible(err error) error {
+	sets := func(name string) bool {
+		return slices.ContainsFunc(c.set, func(p encoder.Parameter) bool { return p.Name == name })
+	}
+	var refused *encoder.Refused
+	var missing *capture.NotOffered
+	switch {
+	case errors.As(err, &refused) && sets(refused.Name):
+		return c.refused(refused)
+	case !errors.As(err, &missing):
+	case sets("resolution") && c.places["resolution"] != "":
+		return usagef("%s: %v", c.places["resolution"], missing)
+	case sets("resolution"):
+		return usagef("%v", missing)
+	}
+	return err
 }
 
 // parameterText writes a value as SET_PARAMETER has it.

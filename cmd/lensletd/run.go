@@ -100,7 +100,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	if d.advert != nil {
 		tasks.run("discovery", d.advertise)
 	}
-	err := tasks.wait()
+	err := d.impossible(tasks.wait())
 	if n := systemd.NewNotifier(os.Getenv); err == nil {
 		_ = n.Stopping() // nobody listens outside systemd
 		d.kept.stopped()
