@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -81,6 +82,29 @@ func TestLineOf(t *testing.T) {
 		if got := lineOf(text, strings.Split(key, ".")); got != want {
 			t.Errorf("%s is in line %d, not %d", key, got, want)
 		}
+	}
+}
+
+func TestAddressToTell(t *testing.T) {
+	for want, given := range map[string][]string{
+		"127.0.0.1":   {"127.0.0.1/8", "::1/128", "fe80::1/64", "169.254.1.2/16"},
+		"10.0.0.7":    {"127.0.0.1/8", "fd00::2/64", "10.0.0.7/24", "10.0.1.7/24"},
+		"2001:db8::7": {"::1/128", "fe80::1/64", "2001:db8::7/64", "2001:db8::8/64"},
+	} {
+		var addrs []net.Addr
+		for _, s := range given {
+			ip, n, err := net.ParseCIDR(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			addrs = append(addrs, &net.IPNet{IP: ip, Mask: n.Mask})
+		}
+		if got := ours(addrs); got != want {
+			t.Errorf("%v: %s, not %s", given, got, want)
+		}
+	}
+	if got := reachable(&net.TCPAddr{IP: net.IPv6loopback, Port: 5}); got != "[::1]:5" {
+		t.Error(got)
 	}
 }
 

@@ -235,14 +235,24 @@ func reachable(a net.Addr) string {
 	tcp := a.(*net.TCPAddr)
 	host := tcp.IP.String()
 	if tcp.IP.IsUnspecified() {
-		host = "127.0.0.1"
 		addrs, _ := net.InterfaceAddrs() // none: this computer
-		for _, addr := range addrs {
-			if n, ok := addr.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() && !n.IP.IsLinkLocalUnicast() {
-				host = n.IP.String()
-				break
-			}
-		}
+		host = ours(addrs)
 	}
 	return net.JoinHostPort(host, fmt.Sprint(tcp.Port))
+}
+
+// ours is the address of this computer to tell others: one of IPv4, which is
+// easier to type, where there is one.
+func ours(addrs []net.Addr) string {
+	best := "127.0.0.1"
+	for _, addr := range addrs {
+		switch n, ok := addr.(*net.IPNet); {
+		case !ok || !n.IP.IsGlobalUnicast():
+		case n.IP.To4() != nil:
+			return n.IP.String()
+		case best == "127.0.0.1":
+			best = n.IP.String()
+		}
+	}
+	return best
 }
