@@ -16,15 +16,16 @@ import (
 	"lenslet/rtspd/wire"
 )
 
-// readSize is the room that a read gets at least.
-const readSize = 2048
+// readSize is the room in bytes that a read gets at least. Most requests need less,
+// and all who play hold it.
+const readSize = 1024
 
 // lingerTime is how long the end of a connection waits for the other side to
 // take what was written last.
 const lingerTime = 200 * time.Millisecond
 
-// A conn is one RTSP connection. Its goroutine reads and answers; a second one
-// flushes the outbox.
+// A conn is one RTSP connection. Its goroutine reads and answers; where the other
+// side is slow to take that, a second one flushes the outbox.
 type conn struct {
 	srv           *Server
 	nc            net.Conn
@@ -97,8 +98,6 @@ func (c *conn) hungUp() bool {
 // serve reads until the connection ends; then its interleaved sessions end too,
 // and what is written already still goes out.
 func (c *conn) serve() {
-	var flusher sync.WaitGroup
-	flusher.Go(c.out.flush)
 	err := c.handshake()
 	if err == nil {
 		err = c.read()
@@ -115,7 +114,7 @@ func (c *conn) serve() {
 	c.out.finish(until)
 	_ = c.in.SetReadDeadline(until)
 	_, _ = io.Copy(io.Discard, c.in) // to close with bytes unread would take the last answer back
-	flusher.Wait()
+	c.out.wait()
 	_ = c.nc.Close()
 	c.leaveTunnel()
 	c.watch.Wait()
@@ -150,7 +149,7 @@ func (c *conn) read() error {
 			begun = time.Now()
 		}
 		if cap(buf)-len(rest) < readSize {
-			buf = make([]byte, len(rest), 2*len(rest)+2*readSize)
+			buf = make([]byte, len(rest), 2*len(rest)+readSize)
 		}
 		n := copy(buf[:cap(buf)], rest)
 		buf = buf[:n]

@@ -43,8 +43,6 @@ func (l *lane) serve(s *Server, ses *session, from netip.Addr) {
 	if nc == nil {
 		return
 	}
-	var flusher sync.WaitGroup
-	flusher.Go(l.out.flush)
 	_ = l.read(nc, func(packet []byte) { s.feedback(ses, packet) }) // how it broke does not matter
 	if !l.ended() {
 		s.end(ses, "its connection for packets ended", true)
@@ -54,7 +52,7 @@ func (l *lane) serve(s *Server, ses *session, from netip.Addr) {
 	l.out.finish(until)
 	_ = nc.SetReadDeadline(until)
 	_, _ = io.Copy(io.Discard, nc) // to close with bytes unread would take the BYE back
-	flusher.Wait()
+	l.out.wait()
 	_ = nc.Close()
 	l.out.drop()
 }

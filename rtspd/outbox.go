@@ -20,8 +20,8 @@ const (
 
 // An outbox sends answers and units over one connection, each whole and in the
 // order given. Who gives something writes it at once, without blocking, when
-// nothing is waiting; what the kernel does not take is left to flush, the
-// connection's own goroutine.
+// nothing is waiting; what the kernel does not take is left to flush, a goroutine
+// of the connection's own from then on.
 type outbox struct {
 	conn    net.Conn
 	stall   time.Duration         // without any progress the connection ends
@@ -36,6 +36,8 @@ type outbox struct {
 	progress time.Duration // when the kernel last took something
 	handed   uint64        // bytes that it took so far
 	wake     chan struct{} // capacity 1, closed by finish
+	flushing bool          // flush was started
+	flusher  sync.WaitGroup
 
 	try     []byte // argument and result of attempt, under mu
 	tried   int
@@ -89,6 +91,17 @@ func (o *outbox) attach(conn net.Conn) {
 		if raw, err := sc.SyscallConn(); err == nil {
 			o.raw = raw
 		}
+	}
+	if len(o.waiting) > 0 {
+		o.startFlush()
+	}
+}
+
+// startFlush starts flush, once there is a connection. The lock is held.
+func (o *outbox) startFlush() {
+	if !o.flushing && o.conn != nil {
+		o.flushing = true
+		o.flusher.Go(o.flush)
 	}
 }
 
@@ -174,6 +187,7 @@ func (o *outbox) add(c chunk) {
 	o.waiting = append(o.waiting, c)
 	o.bytes += len(c.rest())
 	o.answers += len(c.other)
+	o.startFlush()
 	select {
 	case o.wake <- struct{}{}:
 	default: // flush knows already
@@ -203,7 +217,7 @@ func (o *outbox) writeNow(c *chunk) bool {
 }
 
 // flush writes what is waiting, until finish is called; then what is left, and
-// that nothing follows. It runs in a goroutine of its own.
+// that nothing follows.
 func (o *outbox) flush() {
 	for range o.wake {
 		for o.flushOne() {
@@ -302,7 +316,11 @@ func (o *outbox) finish(until time.Time) {
 	o.until = until
 	_ = o.conn.SetWriteDeadline(until) // of a write under way too
 	close(o.wake)
+	o.startFlush()
 }
+
+// wait returns when flush has ended, after finish.
+func (o *outbox) wait() { o.flusher.Wait() }
 
 // drop gives the shares of all waiting units back, after flush has ended.
 func (o *outbox) drop() {

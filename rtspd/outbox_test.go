@@ -35,13 +35,11 @@ func tcpPair(t *testing.T) (near, far *net.TCPConn) {
 	return near, far
 }
 
-// running starts the outbox's goroutine and gives what ends it.
+// running gives what ends an outbox.
 func running(o *outbox) (end func(grace time.Duration)) {
-	var wg sync.WaitGroup
-	wg.Go(o.flush)
 	return func(grace time.Duration) {
 		o.finish(time.Now().Add(grace))
-		wg.Wait()
+		o.wait()
 		o.drop()
 	}
 }

@@ -239,7 +239,7 @@ func (c *publication) read() {
 			return
 		}
 		if cap(buf)-len(rest) < readSize {
-			buf = make([]byte, len(rest), 2*len(rest)+2*readSize)
+			buf = make([]byte, len(rest), 2*len(rest)+readSize)
 		}
 		n := copy(buf[:cap(buf)], rest)
 		m, err := c.nc.Read(buf[n:cap(buf)])

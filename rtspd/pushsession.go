@@ -19,9 +19,8 @@ import (
 // publish announces the stream, sends it until something ends that, and takes
 // leave. It tells for how long pictures went out.
 func (c *publication) publish(ctx context.Context) (streamed time.Duration, err error) {
-	var both sync.WaitGroup
-	both.Go(c.out.flush)
-	both.Go(c.read)
+	var reader sync.WaitGroup
+	reader.Go(c.read)
 	c.push.live.Store(c)
 	if err = c.begin(ctx); err == nil {
 		begun := time.Now()
@@ -41,7 +40,8 @@ func (c *publication) publish(ctx context.Context) (streamed time.Duration, err 
 	<-c.closed
 	_ = c.nc.SetReadDeadline(until)
 	_, _ = io.Copy(io.Discard, c.nc) // to close with bytes unread would take TEARDOWN back
-	both.Wait()
+	reader.Wait()
+	c.out.wait()
 	_ = c.nc.Close()
 	c.out.drop()
 	return streamed, err
