@@ -109,8 +109,12 @@ func (k *killing) killWhileSet(from int) {
 	<-pestered
 }
 
-// killAtStart kills it while it starts, the first time or not.
+// killAtStart kills it while it starts, the first time or not. The moment in which
+// a file is half written is short: what that leaves behind is there each time.
 func (k *killing) killAtStart() {
+	if err := os.WriteFile(filepath.Join(k.dir, ".new-1"), []byte("[set]\n"), 0o600); err != nil {
+		k.t.Fatal(err)
+	}
 	if k.random.IntN(2) == 0 {
 		for _, name := range []string{passwordFile, "certificate.pem", "certificate.key"} {
 			_ = os.Remove(filepath.Join(k.dir, name))
