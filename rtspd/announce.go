@@ -43,11 +43,39 @@ func (s *Stream) learn(nalus [][]byte) {
 			pps = n
 		}
 	}
+	s.recalled = false
 	if !bytes.Equal(sps, s.sps) || !bytes.Equal(pps, s.pps) {
 		s.sps, s.pps = bytes.Clone(sps), bytes.Clone(pps)
 		s.edition++
 		s.revise()
 	}
+}
+
+// A Description is what the session description tells of the pictures.
+type Description struct {
+	SPS, PPS  []byte  // NAL units
+	Framerate float64 // frames per second; 0: unknown
+	Bitrate   int     // bit/s; 0: unknown
+}
+
+// Recall describes the stream as an earlier one was, until it begins: its first
+// key frame counts, and who was told something else is told again. The zero
+// Description changes nothing.
+func (s *Stream) Recall(was Description) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(was.SPS) > 0 && s.sps == nil {
+		s.sps, s.pps, s.framerate, s.bitrate = bytes.Clone(was.SPS), bytes.Clone(was.PPS), was.Framerate, was.Bitrate
+		s.recalled = true
+		s.revise()
+	}
+}
+
+// isRecalled tells whether the description is that of an earlier stream.
+func (s *Stream) isRecalled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.recalled
 }
 
 // describeChanged tells every session of a stream.

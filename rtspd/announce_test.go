@@ -203,3 +203,46 @@ func TestChangeWaitsForNobody(t *testing.T) {
 		t.Errorf("%d requests without an answer", n)
 	}
 }
+
+// A stream that is described as it was in an earlier run can be set up and
+// played before its first picture. The same parameter sets are no news then,
+// others are announced before the first packet.
+func TestRecalledSetsAreReplaced(t *testing.T) {
+	for name, sets := range map[string][][]byte{"the same": {testSPS, testPPS}, "others": {otherSPS, testPPS}} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			c := l.dial().optIn()
+			c.must(503, "DESCRIBE", l.url, nil, "")
+			l.stream.Recall(Description{})
+			c.must(503, "DESCRIBE", l.url, nil, "")
+			l.stream.Recall(Description{SPS: testSPS, PPS: testPPS, Framerate: 25})
+			if !l.stream.isRecalled() {
+				t.Error("it is not said that there was no picture")
+			}
+			body := c.must(200, "DESCRIBE", l.url, nil, "").body
+			for _, want := range []string{fmtp(testSPS, testPPS), "a=framerate:25\r\n"} {
+				if !strings.Contains(body, want) {
+					t.Errorf("%q is missing in\n%s", want, body)
+				}
+			}
+			c.setupTCP()
+			c.write(c.request("PLAY", l.url, nil, ""))
+			l.awaitWaiting(1)
+			l.stream.Describe(25, 0)
+			l.publishWith(sets...)
+			if name == "others" {
+				c.checkAnnounce(c.nextRequest(), sets...)
+				if len(c.frames) > 0 {
+					t.Error("a packet came before the announcement")
+				}
+			}
+			if r := c.response(); r.status != 200 || !strings.Contains(r.header["rtp-info"], "seq=") {
+				t.Errorf("PLAY: %+v", r)
+			}
+			if l.stream.isRecalled() {
+				t.Error("the first picture does not count")
+			}
+			c.quietNow("afterwards")
+		})
+	}
+}

@@ -155,7 +155,7 @@ func (p *Push) awaitPicture(ctx context.Context) error {
 	t := time.NewTicker(50 * time.Millisecond)
 	defer t.Stop()
 	for limit := time.Now().Add(p.limit); ; {
-		if _, ok := p.stream.describe(p.name, netip.IPv4Unspecified()); ok {
+		if _, ok := p.stream.describe(p.name, netip.IPv4Unspecified()); ok && !p.stream.isRecalled() {
 			return nil
 		}
 		if time.Now().After(limit) {

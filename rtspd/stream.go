@@ -70,6 +70,7 @@ type Stream struct {
 	ring       ring // filled while a viewer may ask for packets again
 	pace       pacer
 	sps, pps   []byte
+	recalled   bool          // they are those of an earlier stream
 	revision   uint64        // of the description
 	modified   time.Time     // when it changed
 	edition    uint64        // of the description: what clients are told of counts

@@ -164,29 +164,11 @@ func TestCheckWantsTheCamera(t *testing.T) {
 
 // TestBeginsBeforeItsCamera: it serves while it waits, and describes nothing.
 func TestBeginsBeforeItsCamera(t *testing.T) {
-	systemd := supervisor(t, "")
+	newState(t)
 	cable := &plug{}
 	cable.out.Store(true)
-	o, err := parseFlags([]string{"-listen", "127.0.0.1:0", "-auth", "none", "-source", "/dev/video98"}, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.MDNS = false
-	out := &buffer{}
-	d := &daemon{config: o.config, stdout: out, log: slog.New(slog.DiscardHandler), openSource: func(name string, log *slog.Logger) (encoder.Source, error) {
-		if cable.out.Load() {
-			return openSource(name, log)
-		}
-		return cable.open(name, log)
-	}}
-	ctx, cancel := timeout(t)
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- d.serve(ctx) }()
-	if !hear(t, systemd, "READY=1", 20*time.Second) {
-		t.Fatal("systemd did not hear that it is ready")
-	}
-	url := "rtsp://" + d.listeners[0].Addr().String() + "/main"
+	d, out, _, leave := lateCamera(t, cable)
+	url := d.url()
 	v := dialViewer(t, url)
 	go v.read()
 	if res := v.do("DESCRIBE", url, ""); res.Status != wire.ServiceUnavailable || res.Header.Get("Retry-After") == "" {
@@ -202,8 +184,5 @@ func TestBeginsBeforeItsCamera(t *testing.T) {
 	watcher.units(3)
 	v.close()
 	watcher.close()
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	leave()
 }

@@ -41,6 +41,7 @@ type keeper struct {
 	base  map[string]string // what the configuration says
 	wake  chan struct{}     // capacity 1: keep has something to do; never closed
 	trial trial
+	sets  *keptSets // nil: none
 
 	mu     sync.Mutex
 	values map[string]string
@@ -219,6 +220,13 @@ func (k *keeper) keep(ctx context.Context) error {
 
 // write writes what is not yet written.
 func (k *keeper) write() {
+	k.writeSettings()
+	if err := k.sets.write(k.dir); err != nil {
+		k.complain(err)
+	}
+}
+
+func (k *keeper) writeSettings() {
 	k.mu.Lock()
 	text := []byte(nil)
 	if k.dirty {
@@ -264,7 +272,7 @@ func (k *keeper) text() []byte {
 // complain says that nothing can be kept, unless it was said.
 func (k *keeper) complain(err error) {
 	if !k.warned {
-		k.log.Warn("settings cannot be kept for the next start", "error", err)
+		k.log.Warn("what is set and seen cannot be kept for the next start", "error", err)
 	}
 	k.warned = true
 }

@@ -77,7 +77,8 @@ type daemon struct {
 	login     *login         // nil: everyone may do everything
 	advert    *advert.Advert // nil: not advertised
 	beat      *heartbeat
-	kept      *keeper // nil: what is set is forgotten at the end
+	kept      *keeper   // nil: what is set is forgotten at the end
+	sets      *keptSets // nil: likewise
 }
 
 // timing is that of the server: rtspd's own, but in tests.
@@ -146,6 +147,7 @@ func (d *daemon) open() (err error) {
 		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet, Multicast: d.multicast(),
 		Pacing: pacings()[d.Pacing], PacingChunk: d.Chunk, Adapt: d.adapt(), Bitrate: d.pipeline.Adapt,
 	})
+	d.rememberSets()
 	p.stream, p.advert = d.stream, d.advert
 	d.server, err = rtspd.NewServer(rtspd.Config{
 		Name: "lenslet/" + version, Log: d.log, Datagrams: d.datagrams, Directions: d.directions(),
@@ -169,10 +171,11 @@ const path = "main"
 func (d *daemon) openPipeline() (*parameters, error) {
 	cfg := encoder.PipelineConfig{
 		Passing: encoder.NewPassthrough(nil), Settings: encoder.DefaultSettings(), Log: d.log,
-		Publish: func(u *encoder.Unit) { d.stream.Publish(u); d.beat.frame(); d.kept.frame() },
+		Publish: func(u *encoder.Unit) { d.sets.take(u); d.stream.Publish(u); d.beat.frame(); d.kept.frame() },
 		Changed: func(s encoder.Settings) {
 			d.stream.Describe(s.Rate.Float(), s.Bitrate)
 			d.stream.Floor(s.BitrateMin)
+			d.sets.settle(s)
 		},
 		Waiting: func() { d.beat.wait(); d.kept.acquit() },
 	}
@@ -191,6 +194,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 		}
 		return nil, err
 	}
+	d.sets = d.kept.keepSets(d.Source, cfg.Encoder)
 	again := &reopener{d: d}
 	again.know(d.source)
 	cfg.Source, cfg.OpenSource = d.source, again.open
