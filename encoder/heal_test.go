@@ -15,6 +15,7 @@ type stock struct {
 	mu   sync.Mutex
 	away error         // of an opening
 	made []*fakeSource // so far
+	at   time.Duration // of their first frames
 }
 
 func (s *stock) openSource() (Source, error) {
@@ -24,6 +25,7 @@ func (s *stock) openSource() (Source, error) {
 		return nil, s.away
 	}
 	src := newFakeSource()
+	src.at = s.at
 	s.made = append(s.made, src)
 	return src, nil
 }

@@ -46,6 +46,12 @@ type PipelineConfig struct {
 	OpenSource  func() (Source, error)
 	OpenEncoder func() (Codec, error)
 	Waiting     func() // is called now and then while there is no camera, never together with Publish; may be nil
+
+	// OpenSlate opens an encoder that reads frames where they lie, and is done with
+	// each when Encode returns. While there is no picture one is made by it that
+	// says so; nil: viewers see the last one.
+	OpenSlate    func() (Codec, error)
+	PublishSlate func(*Unit) // takes those over, as Publish does
 }
 
 // A Pipeline joins a source and a codec, changes both while they run, and mends
@@ -81,13 +87,15 @@ type Pipeline struct {
 	past     Counts // of devices that are closed
 	health   health
 
-	gate sync.Mutex // held by Publish; guards open
-	open *flow      // whose units are published; nil: nobody's
+	gate   sync.Mutex    // held by Publish; guards open and slated
+	open   *flow         // whose units are published; nil: nobody's
+	slated time.Duration // the time of the latest slate (slate.go) since the camera's pictures; 0: none
 
 	keyframe atomic.Bool // asked for, not yet passed to the codec
 	captured atomic.Uint64
 	skipped  atomic.Uint64 // frames that the codec had no room for, or that were faulty
 	seen     atomic.Int64  // when the latest unit was published, or the stream began; as clock gives it
+	pictured atomic.Int64  // likewise, of units alone
 	made     time.Time
 	kick     chan struct{} // capacity 1: something failed; never closed
 }
@@ -240,8 +248,13 @@ func (p *Pipeline) publish(f *flow, u *Unit) {
 	if p.open != f || !f.begun && !u.key {
 		return
 	}
+	now := int64(p.clock())
+	p.seen.Store(now)
+	p.pictured.Store(now)
+	if !p.follows(u) {
+		return
+	}
 	f.begun = true
-	p.seen.Store(int64(p.clock()))
 	u.Retain()
 	p.cfg.Publish(u)
 }
@@ -253,27 +266,6 @@ func (p *Pipeline) cut(f *flow) {
 	if p.open == f {
 		p.open = nil
 	}
-}
-
-// A Plan says what a pipeline would open.
-type Plan struct {
-	Camera, Encoder string
-	Settings        Settings
-	Why             string // this format
-}
-
-// Plan configures the devices as Run would, without starting them.
-func (p *Pipeline) Plan() (Plan, error) {
-	p.changing.Lock()
-	defer p.changing.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
-	defer cancel()
-	s := p.Settings()
-	f, _, choice, err := p.prepare(ctx, &s)
-	if err != nil {
-		return Plan{}, err
-	}
-	return Plan{f.source.is.Name(), f.codec.is.Name(), s, choice.Reason}, nil
 }
 
 // tell passes on what is in force, without a bit rate that nobody knows.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -78,7 +79,12 @@ func (p *Pipeline) Run(ctx context.Context) (err error) {
 	if errors.As(err, &refused) || errors.As(err, &unknown) {
 		return err
 	}
+	var shown sync.WaitGroup
+	if p.cfg.OpenSlate != nil {
+		shown.Go(func() { p.slates(ctx) })
+	}
 	p.watch(ctx, err)
+	shown.Wait()
 	return nil
 }
 

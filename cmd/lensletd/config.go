@@ -45,6 +45,8 @@ type config struct {
 	Pacing    string `toml:"pacing"`        // auto, on or off: whose packets by UDP are spread over time
 	Chunk     int    `toml:"pacing_chunk"`  // packets that leave at once where it is on, 8 to 64
 
+	NoSignal string `toml:"no_signal"` // freeze, or picture: what viewers see while the camera gives nothing
+
 	Adapt string `toml:"adapt"` // majority, slowest or off: whom the bit rate follows when the network carries less
 
 	// What a running daemon takes anew (reload.go).
@@ -60,7 +62,7 @@ type config struct {
 }
 
 func defaults() config {
-	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Persist: true, Packet: 1400, Multicast: "off", TTL: 1, Pacing: "auto", Chunk: 16, SRTP: "on", Adapt: "majority", Log: "info"}
+	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Persist: true, Packet: 1400, Multicast: "off", TTL: 1, Pacing: "auto", Chunk: 16, SRTP: "on", NoSignal: "freeze", Adapt: "majority", Log: "info"}
 }
 
 // load reads the file over what is there.
@@ -210,6 +212,9 @@ func (c *config) validate() error {
 	}
 	if c.Auth != "none" && c.Auth != "password" {
 		return usagef("auth %q is not known; right would be password or none", c.Auth)
+	}
+	if c.NoSignal != "freeze" && c.NoSignal != "picture" {
+		return usagef("no_signal %q is not known; right would be freeze or picture", c.NoSignal)
 	}
 	if c.Packet < 200 || c.Packet > 65000 {
 		return usagef("packet %d is not a size; right would be 200 to 65000 bytes", c.Packet)

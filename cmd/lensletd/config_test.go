@@ -109,12 +109,23 @@ func TestAddressToTell(t *testing.T) {
 }
 
 // TestNoEncoder: a build without the software encoder, on a machine without
-// another, says what it looked at.
+// another, says what it looked at; and that it cannot make a picture for a camera
+// that encodes by itself, when that gives none.
 func TestNoEncoder(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "lensletd")
 	client(t, 5*time.Minute, "go", "build", "-o", bin, ".")
 	code, out := exitOf(bin, "-listen", "127.0.0.1:0", "-source", "pattern")
 	if code != 1 || !strings.Contains(out, "no H.264 encoder") || !strings.Contains(out, "libopenh264-dev") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+	clip, config := filepath.Join(t.TempDir(), "clip.264"), filepath.Join(t.TempDir(), "lenslet.toml")
+	client(t, time.Minute, "ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=15", "-frames:v", "5",
+		"-c:v", "libx264", "-bf", "0", "-bsf:v", "h264_mp4toannexb", clip)
+	if err := os.WriteFile(config, []byte("no_signal = \"picture\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out = exitOf(bin, "-check", "-config", config, "-source", "file:"+clip)
+	if code != 0 || strings.Count(out, "no_signal") != 1 || !strings.Contains(out, "libopenh264-dev") {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
 }

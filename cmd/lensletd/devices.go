@@ -131,6 +131,22 @@ func openEncoder(name string, log *slog.Logger) (encoder.Codec, error) {
 	return soft, nil
 }
 
+// slate opens the encoder of the picture that stands for those of a camera that
+// gives none; nil: there is none.
+func (d *daemon) slate() func() (encoder.Codec, error) {
+	if d.NoSignal != "picture" {
+		return nil
+	}
+	open := func() (encoder.Codec, error) { return encoder.NewOpenH264(d.log) }
+	codec, err := open()
+	if err != nil {
+		d.log.Warn(`no_signal = "picture" is not possible: viewers will see the last picture`, "error", err)
+		return nil
+	}
+	_ = codec.Close() // it was never used
+	return open
+}
+
 // reopenEncoder opens the encoder anew: on a board that has one, no other kind.
 func (d *daemon) reopenEncoder(hardware bool) (encoder.Codec, error) {
 	if !hardware {

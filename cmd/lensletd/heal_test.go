@@ -19,13 +19,20 @@ import (
 )
 
 // A plug is a cable that the test pulls.
-type plug struct{ out atomic.Bool }
+type plug struct {
+	out  atomic.Bool
+	clip string // file that is played at its other end; "": the test pattern
+}
 
 func (p *plug) open(string, *slog.Logger) (encoder.Source, error) {
 	if p.out.Load() {
 		return nil, &capture.NoCamera{}
 	}
-	return &plugged{capture.NewPattern(), p}, nil
+	if p.clip == "" {
+		return &plugged{capture.NewPattern(), p}, nil
+	}
+	clip, err := capture.OpenClip(p.clip, describeSPS)
+	return &plugged{clip, p}, err
 }
 
 // A plugged source is gone when the cable is out.

@@ -177,7 +177,8 @@ func (d *daemon) openPipeline() (*parameters, error) {
 			d.stream.Floor(s.BitrateMin)
 			d.sets.settle(s)
 		},
-		Waiting: func() { d.beat.wait(); d.kept.acquit() },
+		PublishSlate: func(u *encoder.Unit) { d.stream.Publish(u) },
+		Waiting:      func() { d.beat.wait(); d.kept.acquit() },
 	}
 	hardware := false
 	var err error
@@ -194,6 +195,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 		}
 		return nil, err
 	}
+	cfg.OpenSlate = d.slate()
 	d.sets = d.kept.keepSets(d.Source, cfg.Encoder)
 	again := &reopener{d: d}
 	again.know(d.source)
