@@ -80,6 +80,7 @@ func lookAfter(silence, interval time.Duration) time.Duration {
 type trouble struct {
 	at     rung      // reached
 	gaveUp bool      // the last rung was noted
+	absent bool      // a device is not there
 	acted  time.Time // when the last step ended
 	next   time.Time // when the next one may follow
 	tries  int       // of the last rung but one
@@ -116,6 +117,13 @@ func (t *trouble) step(c condition) rung {
 	return fine
 }
 
+// look lets a device that is not there be looked for at once.
+func (t *trouble) look() {
+	if t.absent {
+		t.next = time.Time{}
+	}
+}
+
 // The times between two tries.
 const (
 	lookEvery  = 100 * time.Millisecond // of a device that is not there
@@ -125,7 +133,7 @@ const (
 
 // done notes a step that has ended, and how; took is the time that it needed.
 func (t *trouble) done(r rung, c condition, took time.Duration, started bool) {
-	t.at, t.acted = max(t.at, r), c.now
+	t.at, t.acted, t.absent = max(t.at, r), c.now, c.absent
 	unit := silenceUnit(c.interval)
 	wait := max(unit, 2*unit-took)
 	switch {

@@ -118,3 +118,21 @@ func TestLadderLooksForWhatIsAway(t *testing.T) {
 		t.Errorf("looked %d times in 20 s", len(what))
 	}
 }
+
+// TestLadderIsToldThatADeviceCame: what is missing is looked for at once, and
+// nothing else is hurried.
+func TestLadderIsToldThatADeviceCame(t *testing.T) {
+	now := time.Unix(0, 0)
+	for _, absent := range []bool{true, false} {
+		var tr trouble
+		c := condition{now: now, interval: 40 * time.Millisecond, halted: true, absent: absent}
+		tr.done(restart, c, 0, false)
+		if r := tr.step(c); r != fine {
+			t.Errorf("absent %v: %d at once", absent, r)
+		}
+		tr.look()
+		if r := tr.step(c); (r == restart) != absent {
+			t.Errorf("absent %v: %d when a device came", absent, r)
+		}
+	}
+}

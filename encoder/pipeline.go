@@ -45,7 +45,8 @@ type PipelineConfig struct {
 	// are nil, the device is never closed before the end.
 	OpenSource  func() (Source, error)
 	OpenEncoder func() (Codec, error)
-	Waiting     func() // is called now and then while there is no camera, never together with Publish; may be nil
+	Came        <-chan struct{} // says that a device may have come, so that it is looked for at once; may be nil
+	Waiting     func()          // is called now and then while there is no camera, never together with Publish; may be nil
 
 	// OpenSlate opens an encoder that reads frames where they lie, and is done with
 	// each when Encode returns. While there is no picture one is made by it that

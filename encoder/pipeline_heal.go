@@ -105,6 +105,8 @@ func (p *Pipeline) watch(ctx context.Context, err error) {
 		case <-ctx.Done():
 			return
 		case <-p.kick:
+		case <-p.cfg.Came:
+			t.look()
 		case <-next.C:
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lenslet/capture"
+	"lenslet/capture/v4l2"
 	"lenslet/encoder"
 	"lenslet/encoder/h264"
 )
@@ -129,6 +131,30 @@ func openEncoder(name string, log *slog.Logger) (encoder.Codec, error) {
 	}
 	log.Info("the board has no H.264 encoder, so the CPU encodes", "looked_at", none.Error())
 	return soft, nil
+}
+
+// watchNodes has the pipeline look for what it misses as soon as a device comes.
+// It looks by itself now and then, where that cannot be heard of.
+func (d *daemon) watchNodes(ctx context.Context) error {
+	w, err := v4l2.WatchNodes()
+	if err != nil {
+		d.log.Debug("devices that come are not heard of", "error", err)
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() { _ = w.Close() })
+	for err == nil {
+		if err = w.Next(); err == nil {
+			select {
+			case d.came <- struct{}{}:
+			default:
+			}
+		}
+	}
+	if stop() { // it ended by itself
+		d.log.Debug("devices that come are not heard of any more", "error", err)
+		_ = w.Close()
+	}
+	return nil
 }
 
 // slate opens the encoder of the picture that stands for those of a camera that

@@ -77,8 +77,9 @@ type daemon struct {
 	login     *login         // nil: everyone may do everything
 	advert    *advert.Advert // nil: not advertised
 	beat      *heartbeat
-	kept      *keeper   // nil: what is set is forgotten at the end
-	sets      *keptSets // nil: likewise
+	came      chan struct{} // capacity 1: a device may have come; never closed
+	kept      *keeper       // nil: what is set is forgotten at the end
+	sets      *keptSets     // nil: likewise
 }
 
 // timing is that of the server: rtspd's own, but in tests.
@@ -96,6 +97,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	if d.kept != nil {
 		tasks.runLast("settings", d.kept.keep)
 	}
+	tasks.run("devices", d.watchNodes)
 	tasks.runLast("stream", d.pipeline.Run) // viewers who are asked to go elsewhere see on until they do
 	tasks.run("RTSP server", func(ctx context.Context) error { return d.server.Serve(ctx, d.listeners...) })
 	if d.advert != nil {
@@ -197,9 +199,10 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	}
 	cfg.OpenSlate = d.slate()
 	d.sets = d.kept.keepSets(d.Source, cfg.Encoder)
+	d.came = make(chan struct{}, 1)
 	again := &reopener{d: d}
 	again.know(d.source)
-	cfg.Source, cfg.OpenSource = d.source, again.open
+	cfg.Source, cfg.OpenSource, cfg.Came = d.source, again.open, d.came
 	d.pipeline = encoder.NewPipeline(cfg)
 	d.beat = newHeartbeat(systemd.NewNotifier(os.Getenv), d.announce, d.log)
 	if err := d.pipeline.Preset(d.set); err != nil {
