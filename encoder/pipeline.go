@@ -46,6 +46,7 @@ type PipelineConfig struct {
 	OpenSource  func() (Source, error)
 	OpenEncoder func() (Codec, error)
 	Came        <-chan struct{} // says that a device may have come, so that it is looked for at once; may be nil
+	GaveUp      func()          // is called when the stream stands still in spite of all (ladder.go), once each time; may be nil
 	Waiting     func()          // is called now and then while there is no camera, never together with Publish; may be nil
 
 	// OpenSlate opens an encoder that reads frames where they lie, and is done with

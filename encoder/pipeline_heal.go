@@ -133,6 +133,9 @@ func (p *Pipeline) look(ctx context.Context, t *trouble, err error) time.Duratio
 	if at == giveUp && !c.absent && !t.gaveUp {
 		t.gaveUp = true
 		p.note(healing, giveUp, why)
+		if p.cfg.GaveUp != nil {
+			p.cfg.GaveUp()
+		}
 	}
 	if r := t.step(c); r > fine {
 		p.climb(ctx, t, r, c, why)

@@ -118,6 +118,27 @@ func TestServiceNeverEnds(t *testing.T) {
 	if s["WatchdogSec"] == nil || s["RestartPreventExitStatus"] != nil {
 		t.Error("a daemon that hangs or crashes must be started again")
 	}
+}
+
+// When starting the daemon anew does not help, the board is; as root, since the
+// daemon's user may not, and for that exit status alone.
+func TestServiceReboots(t *testing.T) {
+	command := settings(t, "lenslet.service")["ExecStopPost"]
+	if len(command) != 1 || !strings.HasPrefix(command[0], "+-/bin/sh -c '") {
+		t.Fatalf("ExecStopPost=%q", command)
+	}
+	script := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(command[0], "+-/bin/sh -c '"), "'"), "$$", "$")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte("#!/bin/sh\necho \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for status, want := range map[string]string{"77": "--no-block reboot\n", "0": "", "2": "", "ABRT": "", "7": ""} {
+		cmd := exec.Command("/bin/sh", "-c", script)
+		cmd.Env = []string{"PATH=" + dir, "EXIT_STATUS=" + status}
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("exit status %s: %q, %v", status, out, err)
+		}
+	}
 	if limit := settings(t, "lenslet.socket")["TriggerLimitIntervalSec"]; !slices.Equal(limit, []string{"0"}) {
 		t.Error("viewers that wait while the daemon fails to start would end the socket")
 	}

@@ -30,6 +30,9 @@ func main() {
 	case errors.As(err, &usage):
 		fmt.Fprintln(os.Stderr, "lensletd:", err)
 		os.Exit(2)
+	case errors.Is(err, errReboot):
+		fmt.Fprintln(os.Stderr, "lensletd:", err)
+		os.Exit(77) // lenslet.service
 	default:
 		fmt.Fprintln(os.Stderr, "lensletd:", err)
 		os.Exit(1)

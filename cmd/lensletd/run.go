@@ -77,6 +77,7 @@ type daemon struct {
 	login     *login         // nil: everyone may do everything
 	advert    *advert.Advert // nil: not advertised
 	beat      *heartbeat
+	rescue    *rescue
 	came      chan struct{} // capacity 1: a device may have come; never closed
 	kept      *keeper       // nil: what is set is forgotten at the end
 	sets      *keptSets     // nil: likewise
@@ -98,6 +99,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		tasks.runLast("settings", d.kept.keep)
 	}
 	tasks.run("devices", d.watchNodes)
+	tasks.run("rescue", d.rescue.await)
 	tasks.runLast("stream", d.pipeline.Run) // viewers who are asked to go elsewhere see on until they do
 	tasks.run("RTSP server", func(ctx context.Context) error { return d.server.Serve(ctx, d.listeners...) })
 	if d.advert != nil {
@@ -173,13 +175,20 @@ const path = "main"
 func (d *daemon) openPipeline() (*parameters, error) {
 	cfg := encoder.PipelineConfig{
 		Passing: encoder.NewPassthrough(nil), Settings: encoder.DefaultSettings(), Log: d.log,
-		Publish: func(u *encoder.Unit) { d.sets.take(u); d.stream.Publish(u); d.beat.frame(); d.kept.frame() },
+		Publish: func(u *encoder.Unit) {
+			d.sets.take(u)
+			d.stream.Publish(u)
+			d.beat.frame()
+			d.kept.frame()
+			d.rescue.frame()
+		},
 		Changed: func(s encoder.Settings) {
 			d.stream.Describe(s.Rate.Float(), s.Bitrate)
 			d.stream.Floor(s.BitrateMin)
 			d.sets.settle(s)
 		},
 		PublishSlate: func(u *encoder.Unit) { d.stream.Publish(u) },
+		GaveUp:       func() { d.rescue.gaveUp() },
 		Waiting:      func() { d.beat.wait(); d.kept.acquit() },
 	}
 	hardware := false
@@ -205,6 +214,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	cfg.Source, cfg.OpenSource, cfg.Came = d.source, again.open, d.came
 	d.pipeline = encoder.NewPipeline(cfg)
 	d.beat = newHeartbeat(systemd.NewNotifier(os.Getenv), d.announce, d.log)
+	d.rescue = newRescue(&d.config, d.beat.every > 0, d.log)
 	if err := d.pipeline.Preset(d.set); err != nil {
 		return nil, errors.Join(d.refused(err), d.pipeline.Close())
 	}
