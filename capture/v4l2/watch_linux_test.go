@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// next is what the watch says within a second; false: nothing.
-func next(heard <-chan error, wait time.Duration) (error, bool) {
+// news is what the watch says within a second; false: nothing.
+func news(heard <-chan error, wait time.Duration) (error, bool) {
 	select {
 	case err := <-heard:
 		return err, true
@@ -46,7 +46,7 @@ func TestNodeWatch(t *testing.T) {
 		}
 	}
 	make1("null")
-	if err, ok := next(heard, 100*time.Millisecond); ok {
+	if err, ok := news(heard, 100*time.Millisecond); ok {
 		t.Errorf("another node: %v", err)
 	}
 	for what, do := range map[string]func(){
@@ -55,7 +55,7 @@ func TestNodeWatch(t *testing.T) {
 		"it belongs to others, too": func() { make1("video9"); <-heard; _ = os.Chmod(filepath.Join(dir, "video9"), 0o660) },
 	} {
 		do()
-		if err, ok := next(heard, time.Minute); !ok || err != nil {
+		if err, ok := news(heard, time.Minute); !ok || err != nil {
 			t.Errorf("%s: heard %v, %v", what, ok, err)
 		}
 	}
