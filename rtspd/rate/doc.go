@@ -9,8 +9,10 @@
 //   - Loss up to 2 % is nothing, loss above 10 % is congestion (section 6).
 //   - On congestion the rate falls at once, to 0.85 of the rate at which data
 //     arrived (section 5.5), or less while a long queue is to be emptied.
-//   - Without, it grows by 8 % a second, and slowly near the rate at which
-//     congestion was met last (section 5.5).
+//   - Without, it grows by a share of itself for the time that went by, however
+//     many reports came meanwhile; and near the rate at which congestion was met
+//     last as CUBIC does (RFC 9438 section 4.2): quickly up to there, flat at that
+//     rate, then a little beyond, and only when that was carried, away.
 //   - Between 2 % and 10 % the rate falls too, unless that was found not to help:
 //     then the loss is the air's, and usual here.
 //

@@ -8,8 +8,7 @@ import (
 // What the law says.
 const (
 	beta       = 0.85                   // of what arrives is the next rate after congestion
-	growth     = 0.08                   // a second
-	careful    = 0.02                   // a second, near where congestion was met
+	growth     = 0.16                   // a second, away from where congestion was met last
 	lossFree   = 0.02                   // and less is nothing
 	lossNear   = 0.01                   // likewise near where congestion was met
 	lossMost   = 0.10                   // and more is congestion
@@ -20,12 +19,26 @@ const (
 	jitterJump = 30 * time.Millisecond
 )
 
+// What is done near the ceiling, the rate at which congestion was met last.
+const (
+	plateau   = 6 * time.Second       // after congestion the rate is at the ceiling again
+	nearly    = 0.90                  // of the ceiling is tried at once,
+	stepNear  = 1.12                  // then this share of the last rate at most,
+	trial     = 1.06                  // up to that of the ceiling;
+	tried     = 1.04                  // when so much was carried
+	proven    = 18 * time.Second      // so long after congestion,
+	likely    = 14 * time.Second      // or the ceiling itself in one long interval,
+	stepSeen  = 1.08                  // the rate goes on by that share,
+	beyond    = 1.08                  // and from there on as usual
+	queueNone = 60 * time.Millisecond // at most, where something was carried
+)
+
 // Of feedback.
 const (
 	fewest     = 20                     // packets that tell something about loss
 	soonest    = 200 * time.Millisecond // two reports within are one
 	latest     = 5 * time.Second        // a report counts, however few packets it is about
-	stepMost   = 3 * time.Second        // of growth by one report
+	stepMost   = 6 * time.Second        // of growth by one report
 	silence    = 4                      // intervals between reports
 	silenceIs  = 5 * time.Second        // at least
 	silenceNew = 15 * time.Second       // before the interval is known
@@ -254,15 +267,18 @@ func (e *Estimator) judge(o outcome, b Bounds) {
 	near := e.rate > 0 && e.rate < 1.2*e.ceiling
 	standing := o.queue > queueCalm
 	stood := standing && e.standing // not a moment's silence of the air
-	full := o.sure || o.queue > queueMost && stood || near && (stood || standing && o.loss > 0)
+	full := o.sure || o.queue > queueMost && stood || near && standing && (stood || o.loss > 0 || o.dt >= settling)
 	e.standing = standing
 	free, excess, severe := lossFree, o.loss-e.usual, o.loss > o.beyond(lossMost)
 	if near {
 		free = lossNear
 	}
 	free = o.beyond(e.usual+free) - e.usual
-	switch settled := e.lessAt == 0 || o.at-e.lessAt >= max(settling, 2*o.dt); {
-	case !settled && (!severe || o.arrived >= e.rate):
+	since := o.at - e.lessAt
+	settled := e.lessAt == 0 || since >= max(settling, 2*o.dt)
+	bad := severe || full || excess > free
+	switch {
+	case !settled && bad && (!severe || o.arrived >= e.rate):
 		// of what was sent before the rate fell
 	case severe || full:
 		e.lower(o, b)
@@ -273,11 +289,11 @@ func (e *Estimator) judge(o outcome, b Bounds) {
 		if e.lower(o, b) {
 			e.tried = o.loss
 		}
-	default:
+	case settled || since >= settling:
 		e.tried = 0
 		e.usual += (min(o.loss, lossUsual) - e.usual) / 8
 		if !o.hold && !standing {
-			e.grow(o.dt, b)
+			e.grow(o, b)
 		}
 	}
 }
@@ -294,21 +310,36 @@ func (e *Estimator) lower(o outcome, b Bounds) bool {
 	return true
 }
 
-func (e *Estimator) grow(dt time.Duration, b Bounds) {
+// grow raises the rate after an interval without congestion: by a share of itself, and
+// as CUBIC near where congestion was met last, until more than that was carried.
+func (e *Estimator) grow(o outcome, b Bounds) {
 	if e.rate == 0 {
 		return
 	}
-	t := min(dt, stepMost).Seconds()
-	switch low, high := 0.9*e.ceiling, 1.1*e.ceiling; {
-	case e.rate < low:
-		e.rate = min(e.rate*(1+growth*t), low)
-	case e.rate < high:
-		e.rate *= 1 + careful*t
-	default:
-		e.ceiling = 0
-		e.rate *= 1 + growth*t
+	rate := e.rate * math.Pow(1+growth, min(o.dt, stepMost).Seconds())
+	if e.ceiling > 0 {
+		rate = max(e.rate, min(rate, e.careful(o)))
 	}
-	if e.rate >= float64(b.Max) {
+	if e.rate = rate; rate >= float64(b.Max) {
 		e.rate, e.ceiling = 0, 0
 	}
+}
+
+// careful is the next rate near the ceiling. What is new to be tried is a small step,
+// and there is time to see what became of it.
+func (e *Estimator) careful(o outcome) float64 {
+	since := o.at - e.lessAt
+	seen := o.dt >= settling && since >= likely && e.rate >= e.ceiling || since >= proven && e.rate >= tried*e.ceiling
+	switch {
+	case seen && o.queue > queueNone:
+		return e.rate
+	case seen && e.rate < beyond*e.ceiling:
+		return e.rate * stepSeen
+	case seen:
+		e.ceiling = 0
+		return math.Inf(1)
+	}
+	x := since.Seconds()/plateau.Seconds() - 1
+	cubic := e.ceiling * (1 + (1-beta)*x*x*x)
+	return min(cubic, trial*e.ceiling, max(stepNear*e.rate, nearly*e.ceiling))
 }
