@@ -141,15 +141,21 @@ func (s *Stream) estimate(v *viewer, now time.Duration) {
 // gauge takes a receiver report for the rate of who sent it; sent is what counts
 // the packets that it was sent. The connection of a viewer by TCP tells more.
 func (s *Stream) gauge(v, sent *viewer, r rtp.Reception, now time.Duration) {
-	if v.out != nil || !s.adapts() {
+	if v.out != nil || !s.adapts() || v.talliesStill(now) {
 		return
 	}
-	report := rate.Report{
-		At: now, Highest: r.Highest, Lost: r.Lost, Jitter: v.jitter(),
-		Packets: sent.packets, Bytes: sent.octets, Skipped: sent.thin.skipped,
-	}
+	trip := time.Duration(0)
 	if r.LSR != v.thin.lsr { // each sender report tells the way there once
-		report.RoundTrip, v.thin.lsr = v.trip, r.LSR
+		trip, v.thin.lsr = v.trip, r.LSR
+	}
+	s.judge(v, sent, r, trip, now)
+}
+
+// judge gives counters and round trip to the estimator.
+func (s *Stream) judge(v, sent *viewer, r rtp.Reception, trip, now time.Duration) {
+	report := rate.Report{
+		At: now, Highest: r.Highest, Lost: r.Lost, Jitter: v.jitter(), RoundTrip: trip,
+		Packets: sent.packets, Bytes: sent.octets, Skipped: sent.thin.skipped,
 	}
 	if !sent.thin.on {
 		report.Lag = s.adapt.log.since(uint16(r.Highest)+1, s.packetizer.Next(), now)

@@ -61,7 +61,7 @@ func TestDescriptionOffersFeedback(t *testing.T) {
 	l := newLab(t)
 	l.publish(true, 100)
 	body := l.dial().must(200, "DESCRIBE", l.url, nil, "").body
-	for _, want := range []string{"m=video 0 RTP/AVP 96\r\n", "a=rtcp-fb:96 nack\r\n", "a=rtcp-fb:96 nack pli\r\n", "a=rtcp-fb:96 ccm fir\r\n"} {
+	for _, want := range []string{"m=video 0 RTP/AVP 96\r\n", "a=rtcp-fb:96 nack\r\n", "a=rtcp-fb:96 nack pli\r\n", "a=rtcp-fb:96 ccm fir\r\n", "a=rtcp-fb:* ack ccfb\r\n"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("no %q in\n%s", want, body)
 		}

@@ -88,6 +88,7 @@ func (s *Stream) feedback(v *viewer, packet []byte) (bye bool) {
 		v.measure(f.Report, monotonic())
 		s.gauge(v, v, f.Report, monotonic())
 	}
+	s.arrived(v, &f.Arrivals, monotonic())
 	v.rate.Cap(monotonic(), f.MaxBitrate)
 	again := f.FIR && v.fir == int(f.FIRSeq)+1 // the same wish, RFC 5104 4.3.1.2
 	if f.FIR {

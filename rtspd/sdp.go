@@ -40,6 +40,7 @@ func (s *Stream) describe(server string, local netip.Addr) ([]byte, bool) {
 			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d nack", payloadType)),
 			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d nack pli", payloadType)),
 			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d ccm fir", payloadType)),
+			sdp.NewAttribute("rtcp-fb", "* ack ccfb"), // for all formats: RFC 8888 6
 		},
 	}
 	if bitrate > 0 {

@@ -55,6 +55,24 @@ func (l *sentLog) find(now time.Duration, is func(i int) bool) (age time.Duratio
 	return age
 }
 
+// A sentWalk finds when packets were sent, one after the other with falling numbers.
+type sentWalk struct {
+	log *sentLog
+	n   int // of the unit that the walk is at
+}
+
+func (l *sentLog) backward() sentWalk { return sentWalk{l, l.n - 1} }
+
+// when is the time of a packet. False: it is too old, or was not sent yet.
+func (w *sentWalk) when(seq uint16) (at time.Duration, known bool) {
+	for ; w.n >= 0 && w.n >= w.log.n-len(w.log.units); w.n-- {
+		if u := &w.log.units[w.n%len(w.log.units)]; int16(seq-u.seq) >= 0 {
+			return u.at, true
+		}
+	}
+	return 0, false
+}
+
 // queue tells how many bytes the kernel took so far, how many of them the peer has
 // not acknowledged, and how many wait in front of the kernel. False: there is no
 // connection.

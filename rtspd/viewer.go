@@ -46,8 +46,9 @@ type viewer struct {
 	lossTold bool          // the log was told that this viewer is paced for it
 	paced    bool          // the unit under way is
 
-	rate rate.Estimator // of what the way to it carries
-	thin thinning
+	rate  rate.Estimator // of what the way to it carries
+	thin  thinning
+	tally tally
 
 	reports    bool          // receiver reports came
 	toldJitter time.Duration // what the client said, when asked

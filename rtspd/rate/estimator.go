@@ -124,6 +124,10 @@ func (e *Estimator) Carried() int { return Bounds{0, math.MaxInt32}.fit(e.carrie
 // Heard tells whether there was any feedback.
 func (e *Estimator) Heard() bool { return e.heard }
 
+// Renew lets the next report be the first one: its counters do not go on from the
+// last one's.
+func (e *Estimator) Renew() { e.heard, e.interval = false, 0 }
+
 // Report takes a receiver report.
 func (e *Estimator) Report(r Report, b Bounds) {
 	was, dt := e.last, r.At-e.last.At

@@ -32,6 +32,7 @@ func TestLinkThatNarrowsAndWidens(t *testing.T) {
 		"a long way":             {every: time.Second, queue: 200 * time.Millisecond, delay: 100 * time.Millisecond},
 		"large key frames":       {every: time.Second, queue: 400 * time.Millisecond, keyFrames: 4},
 		"a queue of two seconds": {every: time.Second, queue: 2 * time.Second},
+		"about every packet":     {every: 500 * time.Millisecond, trips: true, queue: 200 * time.Millisecond},
 		"TCP":                    {tcp: true, every: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {

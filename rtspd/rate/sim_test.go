@@ -16,6 +16,7 @@ type scene struct {
 	length    time.Duration
 	tcp       bool                       // what is lost is sent again: it waits in the sender's queue
 	keyFrames int                        // how much larger than others; 1 when 0
+	trips     bool                       // each report tells a round trip
 	quiet     func(t time.Duration) bool // the codec needs only a tenth
 	bounds    Bounds
 }
@@ -48,6 +49,7 @@ type world struct {
 	flying          []packet
 	highest         uint32
 	received        uint32
+	way             time.Duration // that the latest packet took
 	reports         []Report // on their way
 	sentAt          map[uint32]time.Duration
 	log             []second
@@ -128,7 +130,7 @@ func (w *world) carry(now time.Duration) {
 		w.credit = min(w.credit, packetSize*8)
 	}
 	for len(w.flying) > 0 && w.flying[0].there <= now {
-		w.highest = w.flying[0].seq
+		w.highest, w.way = w.flying[0].seq, now-w.flying[0].sent
 		w.received++
 		w.flying = w.flying[1:]
 	}
@@ -153,6 +155,9 @@ func (w *world) feedback(now time.Duration) {
 		r := w.reports[0]
 		w.reports = w.reports[1:]
 		r.Packets, r.Bytes = w.seq, w.bytes
+		if w.trips {
+			r.RoundTrip = w.way + w.delay
+		}
 		if at, ok := w.sentAt[r.Highest+1]; ok {
 			r.Lag = now - at
 		}

@@ -40,6 +40,8 @@ type Feedback struct {
 	MaxBitrate float64
 
 	Missing [maxNACKs]NACK
+
+	Arrivals Arrivals // of our packets (RFC 8888); empty: it says nothing
 }
 
 // A NACK names packets that a viewer misses (RFC 4585 section 6.2.1).
@@ -113,7 +115,7 @@ func (f *Feedback) read(h rtcp.Header, body []byte, ssrc uint32) error {
 	case rtcp.TypePayloadSpecificFeedback:
 		return f.readFeedback(h.Count, body, ssrc)
 	case rtcp.TypeTransportSpecificFeedback:
-		return f.readNACKs(h.Count, body, ssrc)
+		return f.readTransport(h.Count, body, ssrc)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"math/big"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -194,7 +195,7 @@ func TestParseReceiver(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			b := marshal(t, test.packets...)
 			got, err := ParseReceiver(b, ours)
-			if err != nil || got != test.want {
+			if err != nil || !reflect.DeepEqual(got, test.want) {
 				t.Errorf("error %v\ngot  %+v\nwant %+v", err, got, test.want)
 			}
 			for n := range len(b) {
@@ -273,6 +274,7 @@ func FuzzParseReceiver(f *testing.F) {
 	f.Add([]byte{0x80, 201, 0xff, 0xff})
 	f.Add(marshal(f, &rtcp.ReceiverEstimatedMaximumBitrate{SenderSSRC: 9, Bitrate: 123456, SSRCs: []uint32{1, ours}}))
 	f.Add([]byte("\x8f\xce\x00\x05\x00\x00\x00\x09\x00\x00\x00\x00REMB\x01\x10\x00\x00\xde\xad\xbe\xef")) // 0 bit/s
+	f.Add(marshal(f, &rtcp.CCFeedbackReport{SenderSSRC: 9, ReportBlocks: []rtcp.CCFeedbackReportBlock{arrivalsOf(1, 7, 3), arrivalsOf(ours, 65534, 1, -1, 0)}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := ParseReceiver(b, ours)
 		packets, other := rtcp.Unmarshal(b)
@@ -280,6 +282,7 @@ func FuzzParseReceiver(f *testing.F) {
 			return
 		}
 		checkAgainst(t, b, got, packets)
+		checkArrivals(t, b, got.Arrivals, packets)
 	})
 }
 

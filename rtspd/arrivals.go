@@ -1,0 +1,95 @@
+package rtspd
+
+import (
+	"time"
+
+	"lenslet/rtspd/rtp"
+)
+
+// Of congestion control feedback.
+const (
+	arrivalsMost  = 1024                   // packets of one report that are looked at: the latest
+	arrivalsEvery = 500 * time.Millisecond // the estimator is told, however often feedback comes
+	arrivalsAge   = 5 * time.Second        // without any, receiver reports count again
+)
+
+// A tally sums up what a viewer tells about single packets (RFC 8888): the counters
+// of a receiver report, and the round trip of those packets that waited least. The zero
+// value: it told nothing. It belongs to the stream.
+type tally struct {
+	on      bool
+	at      time.Duration // when it told something last
+	highest uint32        // sequence number that arrived; the upper half counts wraps
+	lost    int32         // packets in all
+	trip    time.Duration // the shortest since told; 0: none is known
+	told    time.Duration // when the estimator was
+}
+
+// take adds a report. Packets after the last one that arrived may still do, and what
+// was told before is not counted again. False: it tells nothing.
+func (t *tally) take(a *rtp.Arrivals, log *sentLog, next uint16, now time.Duration) bool {
+	last, first := a.Len()-1, max(0, a.Len()-arrivalsMost)
+	for last >= first {
+		if _, ok := a.At(last); ok && int16(next-a.First-uint16(last)) > 0 {
+			break
+		}
+		last--
+	}
+	if last < first {
+		return false
+	}
+	if !t.on {
+		*t = tally{on: true, highest: uint32(a.First + uint16(first) - 1), told: now}
+	}
+	t.at = now
+	before := uint16(t.highest)
+	sent := log.backward()
+	for i := last; i >= first; i-- {
+		seq := a.First + uint16(i)
+		ago, ok := a.At(i)
+		if !ok && int16(seq-before) > 0 {
+			t.lost++
+		}
+		if at, known := sent.when(seq); ok && known && ago >= 0 && now-at > ago {
+			if trip := now - at - ago; t.trip == 0 || trip < t.trip {
+				t.trip = trip
+			}
+		}
+	}
+	if step := int16(a.First + uint16(last) - before); step > 0 {
+		t.highest += uint32(step)
+	}
+	return true
+}
+
+// arrived takes feedback about single packets for the rate of who sent it.
+func (s *Stream) arrived(v *viewer, a *rtp.Arrivals, now time.Duration) {
+	if a.Len() == 0 || v.out != nil || !s.adapts() {
+		return
+	}
+	t, anew := &v.tally, !v.tally.on
+	if !t.take(a, &s.adapt.log, s.packetizer.Next(), now) {
+		return
+	}
+	if anew {
+		v.rate.Renew()
+	}
+	if anew || now-t.told >= arrivalsEvery {
+		s.judge(v, v, rtp.Reception{Highest: t.highest, Lost: t.lost}, t.trip, now)
+		t.told, t.trip = now, 0
+	}
+}
+
+// talliesStill tells whether a viewer's receiver reports say less than what it tells
+// about single packets.
+func (v *viewer) talliesStill(now time.Duration) bool {
+	if !v.tally.on {
+		return false
+	}
+	if now-v.tally.at > arrivalsAge {
+		v.tally = tally{}
+		v.rate.Renew()
+		return false
+	}
+	return true
+}
