@@ -50,7 +50,7 @@ type world struct {
 	highest         uint32
 	received        uint32
 	way             time.Duration // that the latest packet took
-	reports         []Report // on their way
+	reports         []Report      // on their way
 	sentAt          map[uint32]time.Duration
 	log             []second
 	frame           int
