@@ -3,7 +3,6 @@ package encoder
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -40,6 +39,8 @@ type PipelineConfig struct {
 	Changed  func(Settings) // is told the settings in force, after each change; may be nil
 	Log      *slog.Logger
 
+	AdaptResolution bool // Adapt may take a smaller picture where fewer pictures are not enough
+
 	// OpenSource and OpenEncoder open the same devices anew, wherever they are
 	// by now. They are called again and again while there are none. Where they
 	// are nil, the device is never closed before the end.
@@ -73,6 +74,9 @@ type Pipeline struct {
 	left atomic.Int64 // devices that were left behind, and are not yet closed
 
 	changing sync.Mutex // one change at a time; also held while it starts, heals and ends
+	halvings int        // of both sides of the picture that is set, for the network; guarded by changing
+	resized  time.Time  // when that changed
+	wanted   int        // bit/s that Adapt was told last, 0: none; guarded by changing
 
 	mu       sync.Mutex // guards what is in force
 	source   *device[Source]
@@ -81,7 +85,7 @@ type Pipeline struct {
 	controls []v4l2.Control // of the source
 	held     []Parameter    // controls that were set: another opening needs them again
 	settings Settings
-	told     Settings // those of the codec, which may have a lower bit rate
+	told     Settings // those of the codec, which may have a lower bit rate and a smaller picture
 	format   capture.Format
 	choice   capture.Choice
 	flow     *flow // nil: halted
@@ -174,19 +178,26 @@ func (p *Pipeline) begin(ctx context.Context, s Settings) error {
 		if !ok {
 			return err
 		}
-		p.cfg.Log.Warn("a smaller picture is tried", "size", fmt.Sprintf("%dx%d", less.Width, less.Height), "error", err)
-		s = less
+		p.cfg.Log.Warn("a smaller picture is tried", "size", less.size(), "error", err)
+		s, p.halvings = less, 0
 	}
 }
 
 // beginWith configures source and codec for the settings, fills in what they
 // left open, and starts both.
 func (p *Pipeline) beginWith(ctx context.Context, s *Settings) error {
-	f, format, choice, err := p.prepare(ctx, s)
+	sent := p.fitted(*s)
+	f, format, choice, err := p.prepare(ctx, &sent)
 	if err != nil {
+		*s = sent
 		return err
 	}
-	return p.start(ctx, f, *s, format, choice)
+	set := p.filled(*s, sent)
+	if p.wanted > 0 && p.wanted < s.Bitrate {
+		set.Bitrate = s.Bitrate
+	}
+	*s = set
+	return p.start(ctx, f, *s, sent, format, choice)
 }
 
 // prepare configures the best choice that works, and fills in what the settings
@@ -207,14 +218,14 @@ func (p *Pipeline) prepare(ctx context.Context, s *Settings) (f *flow, format ca
 	return nil, format, choice, err
 }
 
-// start lets configured source and codec run.
-func (p *Pipeline) start(ctx context.Context, f *flow, s Settings, format capture.Format, choice capture.Choice) error {
+// start lets source and codec run, which are configured for what is sent.
+func (p *Pipeline) start(ctx context.Context, f *flow, s, sent Settings, format capture.Format, choice capture.Choice) error {
 	p.gate.Lock()
 	p.open = f
 	p.gate.Unlock()
 	p.mu.Lock()
-	p.settings, p.told, p.format, p.choice, p.flow = s, s, format, choice, f
-	p.thin.set(format.Rate, s.Rate)
+	p.settings, p.told, p.format, p.choice, p.flow = s, sent, format, choice, f
+	p.thin.set(format.Rate, sent.Rate)
 	p.mu.Unlock()
 	p.tell(s)
 	err := order(ctx, f.codec, func(c Codec) error {
@@ -236,7 +247,7 @@ func (p *Pipeline) start(ctx context.Context, f *flow, s Settings, format captur
 		return err
 	}
 	p.cfg.Log.Info("streaming", "camera", f.source.is.Name(), "encoder", f.codec.is.Name(),
-		"size", fmt.Sprintf("%dx%d", s.Width, s.Height), "rate", s.Rate, "bitrate", s.Bitrate, "why", choice.Reason)
+		"size", sent.size(), "rate", s.Rate, "bitrate", s.Bitrate, "why", choice.Reason)
 	go p.feed(f)
 	return nil
 }

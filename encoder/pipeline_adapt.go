@@ -21,13 +21,26 @@ func (p *Pipeline) Adapt(bps int) {
 		return
 	}
 	defer p.changing.Unlock()
-	p.mu.Lock()
-	f, was, s := p.flow, p.told, p.settings.lowered(bps)
-	p.mu.Unlock()
-	if f == nil || f.passing || was == s {
+	p.adapt(bps)
+}
+
+// adapt is Adapt; the caller holds changing.
+func (p *Pipeline) adapt(bps int) {
+	if p.flowing() == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+	defer cancel()
+	p.wanted = bps
+	p.resize(ctx, p.Settings(), bps)
+	f := p.flowing()
+	p.mu.Lock()
+	was, s := p.told, p.settings.halved(p.halvings).lowered(bps)
+	p.mu.Unlock()
+	if f == nil || was == s {
+		return
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
 	if _, err := f.set(ctx, s); err != nil {
 		p.cfg.Log.Warn("the encoder does not follow the network", "encoder", f.codec.is.Name(), "bitrate", s.Bitrate, "error", err)
@@ -39,6 +52,16 @@ func (p *Pipeline) Adapt(bps int) {
 	if was.Rate != s.Rate {
 		p.thin.set(p.format.Rate, s.Rate)
 	}
+}
+
+// flowing is the flow where the codec can be told something; nil: there is none.
+func (p *Pipeline) flowing() *flow {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.flow == nil || p.flow.passing {
+		return nil
+	}
+	return p.flow
 }
 
 // set changes a running codec; the result is what it makes of the settings.
@@ -68,10 +91,10 @@ func (s Settings) lowered(bps int) Settings {
 
 // BitrateNow is what the codec is told, in bit/s; 0: nobody knows.
 func (p *Pipeline) BitrateNow() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.flow == nil || p.flow.passing {
+	if p.flowing() == nil {
 		return 0
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return p.told.Bitrate
 }

@@ -112,6 +112,9 @@ func (p *Pipeline) apply(ctx context.Context, old, next Settings) error {
 	}
 	begin, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
 	defer cancel()
+	if next.size() != old.size() {
+		p.halvings = 0
+	}
 	got := next
 	err := p.beginWith(begin, &got)
 	p.rest()
@@ -175,16 +178,16 @@ func (p *Pipeline) applyRunning(ctx context.Context, old, next Settings) (done b
 			return false, nil
 		}
 	}
-	set, err := f.set(ctx, next)
+	sent, err := f.set(ctx, next.halved(p.halvings))
 	if err != nil {
 		if given != was {
 			_, _ = setRate(was)
 		}
 		return true, err
 	}
-	next = set
+	next = p.filled(next, sent)
 	p.mu.Lock()
-	p.settings, p.told, p.format.Rate = next, next, given
+	p.settings, p.told, p.format.Rate = next, sent, given
 	p.thin.set(given, next.Rate)
 	p.mu.Unlock()
 	p.tell(next)

@@ -47,7 +47,8 @@ type config struct {
 
 	NoSignal string `toml:"no_signal"` // freeze, or picture: what viewers see while the camera gives nothing
 
-	Adapt string `toml:"adapt"` // majority, slowest or off: whom the bit rate follows when the network carries less
+	Adapt           string `toml:"adapt"`            // majority, slowest or off: whom the bit rate follows when the network carries less
+	AdaptResolution bool   `toml:"adapt_resolution"` // a smaller picture is sent where fewer pictures are not enough
 
 	// What a running daemon takes anew (reload.go).
 	RedirectTo string `toml:"redirect_to"` // URL that new viewers are sent to; "" = none

@@ -41,7 +41,7 @@ func readOnly() []string {
 	return []string{
 		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
 		"frames_copied", "units_copied", "packets_sent", "bytes_sent", "sends_segmented", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable",
-		"viewers_paced", "packets_paced", "viewers_thinned", "bitrate_now", "round_trip",
+		"viewers_paced", "packets_paced", "viewers_thinned", "bitrate_now", "resolution_now", "round_trip",
 		"jitter", "latency", "uptime", "temperature", "throttled", "push", "state", "faults",
 		"last_fault", "heap_allocations",
 	}
@@ -195,6 +195,8 @@ func (r *reading) measure(name string) (string, bool) {
 			return strconv.Itoa(n), true
 		}
 		return unknown, true
+	case "resolution_now":
+		return r.p.pipeline.ResolutionNow(), true
 	case "round_trip":
 		if r.stats.RoundTrip == 0 {
 			return unknown, true

@@ -187,9 +187,10 @@ func (d *daemon) openPipeline() (*parameters, error) {
 			d.stream.Floor(s.BitrateMin)
 			d.sets.settle(s)
 		},
-		PublishSlate: func(u *encoder.Unit) { d.stream.Publish(u) },
-		GaveUp:       func() { d.rescue.gaveUp() },
-		Waiting:      func() { d.beat.wait(); d.kept.acquit() },
+		PublishSlate:    func(u *encoder.Unit) { d.stream.Publish(u) },
+		GaveUp:          func() { d.rescue.gaveUp() },
+		Waiting:         func() { d.beat.wait(); d.kept.acquit() },
+		AdaptResolution: d.AdaptResolution,
 	}
 	hardware := false
 	var err error
