@@ -155,7 +155,7 @@ func (s *Stream) gauge(v, sent *viewer, r rtp.Reception, now time.Duration) {
 func (s *Stream) judge(v, sent *viewer, r rtp.Reception, trip, now time.Duration) {
 	report := rate.Report{
 		At: now, Highest: r.Highest, Lost: r.Lost, Jitter: v.jitter(), RoundTrip: trip,
-		Packets: sent.packets, Bytes: sent.octets, Skipped: sent.thin.skipped,
+		Packets: sent.packets + sent.refused.packets, Bytes: sent.octets + sent.refused.octets, Skipped: sent.thin.skipped,
 	}
 	if !sent.thin.on {
 		report.Lag = s.adapt.log.since(uint16(r.Highest)+1, s.packetizer.Next(), now)

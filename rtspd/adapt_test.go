@@ -102,6 +102,23 @@ func TestCodecFollowsTheOnlyViewer(t *testing.T) {
 	}
 }
 
+// What the kernel had no room for was there to be carried, and was not.
+func TestRefusedPacketsCount(t *testing.T) {
+	a := newAdaptive(t, rate.Majority)
+	c := a.dial().setupUDP()
+	c.play()
+	v := a.viewer(c)
+	a.seconds(5, map[*viewer]float64{v: 0})
+	a.stream.mu.Lock()
+	v.packets, v.octets = v.packets-250, v.octets-250*1500
+	v.refused.packets, v.refused.octets = 250, 250*1500
+	a.stream.mu.Unlock()
+	a.seconds(1, map[*viewer]float64{v: 0.5})
+	if len(a.told) != 1 || a.told[0] < 2_400_000 || a.told[0] > 2_700_000 { // 0.85 of 3 Mbit/s
+		t.Errorf("%v is told", a.told)
+	}
+}
+
 func TestFloor(t *testing.T) {
 	a := newAdaptive(t, rate.Slowest)
 	c := a.dial().setupUDP()

@@ -265,6 +265,8 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 		v.out.sendUnit(s.framedFor(v, b))
 	} else if sent := s.datagrams(v, b); sent < n {
 		s.sent.Refused += uint64(n - sent)
+		v.refused.packets += uint32(n - sent)
+		v.refused.octets += uint32(octets - octets*sent/n)
 		n, octets = sent, octets*sent/n
 	}
 	v.packets += uint32(n)

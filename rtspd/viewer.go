@@ -31,6 +31,7 @@ type viewer struct {
 	begin    func(seq uint16, rtptime uint32) // called once, before the first packet
 	packets  uint32                           // sent, as a sender report counts
 	octets   uint32                           // of payload sent
+	refused  struct{ packets, octets uint32 } // that the kernel did not take, its queue was full
 	reported time.Duration                    // when the last sender report went out
 	lsr      uint32                           // of its NTP timestamp the middle half, as receivers name it
 	firstSeq uint16                           // of the first packet sent
