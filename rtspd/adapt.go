@@ -148,6 +148,7 @@ func (s *Stream) gauge(v, sent *viewer, r rtp.Reception, now time.Duration) {
 	if r.LSR != v.thin.lsr { // each sender report tells the way there once
 		trip, v.thin.lsr = v.trip, r.LSR
 	}
+	r.Lost += int32(sent.again) // a receiver that got them counts them as not lost
 	s.judge(v, sent, r, trip, now)
 }
 

@@ -119,6 +119,25 @@ func TestRefusedPacketsCount(t *testing.T) {
 	}
 }
 
+// What was lost and sent again was lost all the same: reports do not show it any more.
+func TestRepairedLossCounts(t *testing.T) {
+	a := newAdaptive(t, rate.Majority)
+	c := a.dial().setupAVPF()
+	c.play()
+	v := a.viewer(c)
+	a.seconds(5, map[*viewer]float64{v: 0})
+	first := c.receive(1)[0].seq
+	c.nack(rtcp.NackPair{PacketID: first, LostPackets: 1})
+	await(t, "packets are sent again", func() bool { a.stream.mu.Lock(); defer a.stream.mu.Unlock(); return v.again == 2 })
+	a.stream.mu.Lock()
+	v.again = 250
+	a.stream.mu.Unlock()
+	a.seconds(1, map[*viewer]float64{v: 0})
+	if len(a.told) != 1 || a.told[0] < 2_400_000 || a.told[0] > 2_700_000 { // 0.85 of 3 Mbit/s
+		t.Errorf("%v is told", a.told)
+	}
+}
+
 func TestFloor(t *testing.T) {
 	a := newAdaptive(t, rate.Slowest)
 	c := a.dial().setupUDP()

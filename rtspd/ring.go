@@ -183,6 +183,7 @@ func (s *Stream) resend(v *viewer, missing []rtp.NACK, now time.Duration) {
 	}
 	clear(r.batch)
 	v.packets += uint32(n)
+	v.again += uint32(n)
 	v.octets += uint32(octets)
 	s.sent.Resent += uint64(n)
 	s.sent.Packets += uint64(n)

@@ -40,6 +40,7 @@ type viewer struct {
 	lost     uint64                           // packets, likewise
 	fir      int                              // 1 + the number of the last FIR; 0: none came
 	trip     time.Duration                    // round trip, by the receiver reports; 0: not known
+	again    uint32                           // packets sent once more
 	resent   []resend                         // what was sent once more, while it plays
 
 	air      bool          // packets leave by a wireless interface

@@ -188,6 +188,34 @@ func TestSlowReports(t *testing.T) {
 	}
 }
 
+// Jitter that jumps lets the rate stay as it is, until it is usual.
+func TestJitterThatGrows(t *testing.T) {
+	var e Estimator
+	n, lost, at := uint32(0), int32(0), time.Duration(0)
+	report := func(l int32, jitter time.Duration) int {
+		at, n, lost = at+time.Second, n+200, lost+l
+		e.Report(Report{At: at, Highest: n, Lost: lost, Packets: n, Bytes: n * 1000, Jitter: jitter}, usualBounds)
+		return e.Rate(usualBounds)
+	}
+	for range 3 {
+		report(0, 5*time.Millisecond)
+	}
+	report(100, 5*time.Millisecond)
+	for range 4 {
+		report(0, 5*time.Millisecond)
+	}
+	before := report(0, 5*time.Millisecond)
+	if got := report(0, 90*time.Millisecond); got != before {
+		t.Errorf("%d bit/s after %d, though the jitter grows", got, before)
+	}
+	for range 5 {
+		report(0, 90*time.Millisecond)
+	}
+	if got := report(0, 90*time.Millisecond); got <= before {
+		t.Errorf("%d bit/s after %d, though the jitter is as it was", got, before)
+	}
+}
+
 func TestCap(t *testing.T) {
 	var e Estimator
 	e.Cap(0, 1*mbit)
