@@ -3,8 +3,8 @@
 // its time go in, a rate comes out.
 //
 // The control law is that of Google Congestion Control (draft-ietf-rmcat-gcc-02),
-// fed by what any RTP receiver reports (RFC 3550 6.4.1) and by what is unsent in
-// a TCP connection:
+// fed by what any RTP receiver reports (RFC 3550 6.4.1), or better tells of every
+// packet (RFC 8888), and by what is unsent in a TCP connection:
 //
 //   - Loss up to 2 % is nothing, loss above 10 % is congestion (section 6).
 //   - On congestion the rate falls at once, to 0.85 of the rate at which data
@@ -16,7 +16,7 @@
 //   - Between 2 % and 10 % the rate falls too, unless that was found not to help:
 //     then the loss is the air's, and usual here.
 //
-// Reports come every second at best, so that the gradient of the packets' delays
+// Most reports come every second at best, so that the gradient of the packets' delays
 // is not known. In its place, a queue that stands from one report to the next counts
 // as congestion: the oldest packet that should have arrived and did not is old, or
 // the round trip is longer than it was. A jump of the jitter lets the rate stay as it is.

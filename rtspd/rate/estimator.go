@@ -15,6 +15,7 @@ const (
 	lossUsual  = 0.05                   // at most: that a way has whatever the rate
 	queueCalm  = 120 * time.Millisecond // a queue may be that long while the rate grows
 	queueMost  = 300 * time.Millisecond // a longer one is congestion
+	quiet      = 1.4                    // times what is sent is the rate, of a picture that needs little
 	settling   = 3 * time.Second        // until a lower rate shows
 	jitterJump = 30 * time.Millisecond
 )
@@ -154,7 +155,9 @@ func (e *Estimator) Report(r Report, b Bounds) {
 		size := float64(r.Bytes-was.Bytes) / float64(packets)
 		o.arrived = size * float64(sent-lost) * 8 / dt.Seconds()
 		tried := float64(r.Bytes-was.Bytes) * 8 / dt.Seconds()
-		o.arrived *= max(1, min(2, float64(e.Rate(b))/max(1, tried))) // more was not there to be carried
+		if spare := float64(e.Rate(b)) / max(1, tried); spare > quiet || o.loss <= lossMost {
+			o.arrived *= max(1, min(2, spare)) // more was not there to be carried
+		}
 	}
 	e.judge(o, b)
 }
