@@ -125,10 +125,11 @@ func (p *Pipeline) look(ctx context.Context, t *trouble, err error) time.Duratio
 	c, why := p.condition(err)
 	at := rungAt(c.silence, c.interval)
 	if !c.halted && c.failed == fine && at == fine && (t.at == fine || p.seenSince(t)) {
+		next := p.recovered(t, c)
 		if p.halvings > 0 && time.Since(p.resized) >= sizeHold { // nobody may tell the same bit rate again
 			p.adapt(p.wanted)
 		}
-		return p.recovered(t, c)
+		return next
 	}
 	if why == nil {
 		why = fmt.Errorf("no picture for %s", shortly(max(0, c.silence)))

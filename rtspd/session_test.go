@@ -135,7 +135,7 @@ func TestSilentConnections(t *testing.T) {
 	c := l.dial().setupUDP()
 	c.play()
 	l.srv.session(c.session).seen.Store(int64(monotonic() + time.Hour)) // as if RTCP came all that time
-	l.dial().ended() // which fell silent later
+	l.dial().ended()                                                    // which fell silent later
 	c.must(200, "OPTIONS", "*", nil, "")
 	l.sweepLater(time.Minute)
 	if n := len(l.sessions()); n != 0 {
