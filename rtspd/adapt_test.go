@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,27 +21,22 @@ type adaptive struct {
 	told []int
 	log  bytes.Buffer
 	now  time.Duration
-	mine atomic.Bool // the server's own clock does not count
 }
 
 // follow lets the stream follow the network at an instant.
 func (a *adaptive) follow(now time.Duration) {
-	a.mine.Store(true)
 	a.stream.follow(now, slog.New(slog.NewTextHandler(&a.log, nil)))
-	a.mine.Store(false)
 }
 
 const fullBitrate = 6_000_000
 
 func newAdaptive(t *testing.T, policy rate.Policy, options ...option) *adaptive {
 	a := &adaptive{now: monotonic()}
-	a.lab = newLab(t, append(options, func(_ *Config, s *StreamConfig) {
-		s.Adapt, s.Bitrate = policy, func(bps int) {
-			if a.mine.Load() {
-				a.told = append(a.told, bps)
-			}
-		}
+	a.lab = prepareLab(t, nil, append(options, func(_ *Config, s *StreamConfig) {
+		s.Adapt, s.Bitrate = policy, func(bps int) { a.told = append(a.told, bps) }
 	})...)
+	a.srv.pass = time.Hour // the test's clock alone counts
+	a.serve("127.0.0.1:0")
 	a.stream.Describe(30, fullBitrate)
 	return a
 }

@@ -42,6 +42,7 @@ type Server struct {
 	streams map[string]*Stream // by path; fixed once Serve runs
 	order   []*Stream          // the same as NewServer was given them
 	pushes  []*Push            // fixed once Serve runs
+	pass    time.Duration      // from one pass of the clockwork to the next; fixed once Serve runs
 	running context.Context    // ends with shutdown: what a request waits for
 	halt    context.CancelFunc // ends running
 
@@ -83,7 +84,7 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, udp: pair, streams: map[string]*Stream{},
+		cfg: cfg, udp: pair, pass: time.Second, streams: map[string]*Stream{},
 		sessions: map[string]*session{}, byRTCP: map[netip.AddrPort]*session{}, conns: map[*conn]struct{}{}, directions: cfg.Directions,
 		logins: logins{limit: cfg.Limits.FailedLogins, step: failureStep, from: map[netip.Addr]failures{}},
 	}

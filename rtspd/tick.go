@@ -13,7 +13,7 @@ const reportInterval = 5 * time.Second
 
 // tick sends due reports and ends silent sessions, once a second for all.
 func (s *Server) tick(ctx context.Context) {
-	t := time.NewTicker(time.Second)
+	t := time.NewTicker(s.pass)
 	defer t.Stop()
 	for {
 		select {
