@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/BurntSushi/toml"
@@ -112,12 +113,14 @@ func (k *keptSets) text() []byte {
 	if s.Rate.Num > 0 {
 		rate = s.Rate.String()
 	}
-	text := bytes.NewBufferString("# What the latest pictures are described by until the first one of the next start. lensletd writes this file.\n")
-	_ = toml.NewEncoder(text).Encode(picturing{ // a buffer takes all of it
-		k.source, k.encoder, fmt.Sprintf("%dx%d", s.Width, s.Height), rate, s.Bitrate, string(s.Profile), s.Level.String(),
-		hex.EncodeToString(k.sps), hex.EncodeToString(k.pps),
-	})
-	return text.Bytes()
+	text := []byte("# What the latest pictures are described by until the first one of the next start. lensletd writes this file.\n")
+	for _, line := range [][2]string{
+		{"source", k.source}, {"encoder", k.encoder}, {"resolution", fmt.Sprintf("%dx%d", s.Width, s.Height)}, {"framerate", rate},
+		{"profile", string(s.Profile)}, {"level", s.Level.String()}, {"sps", hex.EncodeToString(k.sps)}, {"pps", hex.EncodeToString(k.pps)},
+	} {
+		text = fmt.Appendf(text, "%s = %q\n", line[0], strings.ToValidUTF8(line[1], "?"))
+	}
+	return fmt.Appendf(text, "bitrate = %d\n", s.Bitrate)
 }
 
 // write writes what is not yet written.
