@@ -67,8 +67,8 @@ func watchOutages(t *testing.T, cable *plug, url string, sets int, stop func()) 
 		v.play(transport)
 		viewers = append(viewers, v)
 	}
-	out, wait := pipe(t, "ffmpeg", append(append([]string{}, strict...), "-rtsp_transport", "tcp", "-i", url,
-		"-fps_mode", "passthrough", "-pix_fmt", "gray", "-f", "rawvideo", "-")...)
+	args := append(append([]string{}, strict...), "-rtsp_transport", "tcp", "-i", url, "-pix_fmt", "gray", "-f", "rawvideo")
+	out, wait := pipe(t, "ffmpeg", append(append(args, asTheyCome...), "-")...)
 	mean, pictures := brightness(out)
 	bright := func() bool { return mean.Load() > 60 }
 	for range 2 {
