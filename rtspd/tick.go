@@ -15,14 +15,39 @@ const reportInterval = 5 * time.Second
 func (s *Server) tick(ctx context.Context) {
 	t := time.NewTicker(s.pass)
 	defer t.Stop()
+	var calm calm
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.C:
 			s.sweep(monotonic(), time.Now())
+			s.mu.Lock()
+			sessions := len(s.sessions)
+			s.mu.Unlock()
+			if calm.settled(sessions) && s.cfg.Settled != nil {
+				s.cfg.Settled()
+			}
 		}
 	}
+}
+
+// A calm knows whether the number of sessions has changed.
+type calm struct {
+	sessions int
+	stirred  bool
+}
+
+// settled is told the number again and again, and true when it stays as it was for
+// the first time after a change.
+func (c *calm) settled(sessions int) bool {
+	if sessions != c.sessions {
+		c.sessions, c.stirred = sessions, true
+		return false
+	}
+	was := c.stirred
+	c.stirred = false
+	return was
 }
 
 // sweep does what is due at an instant, given by both clocks.

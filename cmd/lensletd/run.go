@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -157,6 +158,7 @@ func (d *daemon) open() (err error) {
 		Name: "lenslet/" + version, Log: d.log, Datagrams: d.datagrams, Directions: d.directions(),
 		Users: d.login.users(), Realm: d.name(), Limits: d.Limits.server(), SRTP: d.srtp(),
 		SessionTimeout: d.timing.session, NonceLifetime: d.timing.nonce,
+		Settled: debug.FreeOSMemory, // a session's requests leave more behind than it keeps
 	}, d.stream)
 	if err != nil {
 		return errors.Join(err, d.pipeline.Close())

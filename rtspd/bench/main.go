@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
 func main() {
@@ -43,7 +44,7 @@ func bench(p *plan) error {
 	if err != nil {
 		return err
 	}
-	if err := st.build("", "", p.wants(gstServer)); err != nil {
+	if err := st.build(runtime.GOARCH, "", p.wants(gstServer)); err != nil {
 		return err
 	}
 	var results []result

@@ -2,7 +2,7 @@ package main
 
 import (
 	"os"
-	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -31,12 +31,12 @@ var (
 	once     sync.Map
 )
 
-// built is lensletd for a processor, "" for this one.
+// built is lensletd for a processor.
 func built(arch string) (string, error) {
 	build, _ := once.LoadOrStore(arch, sync.OnceValues(func() (string, error) {
 		s := &stage{dir: programs}
 		err := s.build(arch, "", false)
-		return filepath.Join(programs, "lensletd"+arch), err
+		return strings.Join(s.daemon, ""), err
 	}))
 	return build.(func() (string, error))()
 }
@@ -72,9 +72,9 @@ func smoke(t *testing.T, arch, emulator, transport string, window time.Duration)
 	return r
 }
 
-func TestTenViewersByUDP(t *testing.T) { smoke(t, "", "", byUDP, 3*time.Second) }
+func TestTenViewersByUDP(t *testing.T) { smoke(t, runtime.GOARCH, "", byUDP, 3*time.Second) }
 
-func TestTenViewersByTCP(t *testing.T) { smoke(t, "", "", byTCP, 3*time.Second) }
+func TestTenViewersByTCP(t *testing.T) { smoke(t, runtime.GOARCH, "", byTCP, 3*time.Second) }
 
 // The same by lensletd for other processors, which QEMU runs on this kernel.
 func TestTenViewersOfARM(t *testing.T) {

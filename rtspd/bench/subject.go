@@ -161,20 +161,20 @@ func (s *subject) stop() {
 }
 
 // build makes lensletd and, if wanted, gstserver. The program of lensletd is the
-// one for arch, behind what runs it here.
+// one that boards with that processor get, behind what runs it here.
 func (s *stage) build(arch, emulator string, withGst bool) error {
 	if s.daemon == nil {
-		name := filepath.Join(s.dir, "lensletd"+arch)
-		cmd := exec.Command("go", "build", "-trimpath", "-o", name, "./cmd/lensletd")
+		board := arch
+		if arch == "arm" {
+			board = "armv6"
+		}
+		out := filepath.Join(s.dir, "for-"+board)
+		cmd := exec.Command(".ci/build", board, "bench", out)
 		cmd.Dir = "../.."
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if arch != "" {
-			cmd.Env = append(cmd.Env, "GOARCH="+arch, "GOARM=6")
+		if said, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("build lensletd: %w\n%s", err, said)
 		}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("build lensletd: %w\n%s", err, out)
-		}
-		s.daemon = append(strings.Fields(emulator), name)
+		s.daemon = append(strings.Fields(emulator), filepath.Join(out, lensletd))
 	}
 	if !withGst {
 		return nil

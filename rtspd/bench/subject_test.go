@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -86,12 +87,12 @@ func TestOtherSubjects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program, err := built("")
+	program, err := built(runtime.GOARCH)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.dir, s.daemon = t.TempDir(), []string{program}
-	if err := s.build("", "", true); err != nil {
+	if err := s.build(runtime.GOARCH, "", true); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []setting{

@@ -85,10 +85,14 @@ func (c cell) lost() (n uint64) {
 }
 
 // own is what a server keeps in memory besides the clip, which stands for the
-// codec: mapped, or read.
+// codec. lensletd reads it picture by picture; the others hold all of it, in
+// anonymous memory or mapped.
 func (r *result) own(clip int64) int64 {
 	if r.memory.clip > 0 {
 		return r.memory.all - r.memory.clip
+	}
+	if r.subject == lensletd {
+		return r.memory.all
 	}
 	return r.memory.all - clip
 }
@@ -98,7 +102,7 @@ func report(w io.Writer, results []result, clip int64) error {
 	by, order := cells(results)
 	fmt.Fprintf(w, "%s\n\n", machine())
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "by\tviewers\tserver\truns\tCPU-ms/s\tper viewer\t/floor\tpairs from-to\tlost\tp50 ms\tp99 ms\tspread p50\tRSS MB\tanon\twithout clip\tswitches/s\tallocs/frame\tGC\treaders' CPU\tMbit/s\t")
+	fmt.Fprintln(t, "by\tviewers\tserver\truns\tCPU-ms/s\tper viewer\t/floor\tpairs from-to\tlost\tp50 ms\tp99 ms\tspread p50\tRSS MB\tanon\tof files\twithout clip\tswitches/s\tallocs/frame\tGC\treaders' CPU\tMbit/s\t")
 	for _, s := range order {
 		c := by[s]
 		floor := by[setting{theFloor, s.transport, s.viewers}]
@@ -110,8 +114,8 @@ func report(w io.Writer, results []result, clip int64) error {
 	fmt.Fprint(w, `
 Medians over the runs; lensletd and floor take turns, and /floor is the median of the pairs. CPU-ms/s: the server's CPU time;
 per viewer: for each 8 Mbit that came. p50, p99: from the frame being ready (lensletd, gst: by their sender reports; floor,
-gortsplib: when it was due) to its last packet read by the last viewer; spread: from the first viewer to the last. RSS without
-clip: the clip stands for the codec's memory. GC: collections by need in a window.
+gortsplib: when it was due) to its last packet read by the last viewer; spread: from the first viewer to the last. RSS: VmRSS, its anonymous
+part, and that of files, which is the program; without clip: the clip, which others than lensletd hold, stands for the codec's memory. GC: collections by need in a window.
 
 `)
 	return printTargets(w, targets(by, clip))
@@ -141,6 +145,7 @@ func (c cell) row(s setting, floor cell, clip int64) []string {
 		optional(c.pooled(50, func(r *result) []time.Duration { return r.spread })),
 		number("%.1f", func(r *result) float64 { return float64(r.memory.all) / 1e6 }),
 		number("%.1f", func(r *result) float64 { return float64(r.memory.anon) / 1e6 }),
+		number("%.1f", func(r *result) float64 { return float64(r.memory.all-r.memory.anon) / 1e6 }),
 		number("%.1f", func(r *result) float64 { return float64(r.own(clip)) / 1e6 }),
 		number("%.0f", func(r *result) float64 { return r.switches }), allocations,
 		number("%.0f", func(r *result) float64 { return float64(r.collections) }),
