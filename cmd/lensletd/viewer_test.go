@@ -35,6 +35,7 @@ type viewer struct {
 	sets    map[string]int // the packet that each SPS came in first, by its base64
 	nalus   []byte         // nal_unit_type of each packet, 0 for the rest of a fragmented one
 	sizes   []int
+	times   []time.Time // of arrival
 	reports []rtcp.SenderReport
 	bye     chan struct{} // closed by the first BYE
 	byeOnce sync.Once
@@ -244,6 +245,7 @@ func (v *viewer) take(channel byte, b []byte) {
 	v.packets = append(v.packets, h)
 	v.nalus = append(v.nalus, naluType(b[n:]))
 	v.sizes = append(v.sizes, len(b))
+	v.times = append(v.times, time.Now())
 	v.learn(b[n:])
 }
 
