@@ -5,6 +5,8 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,7 +68,7 @@ func bootWith(t *testing.T, files []string, vivid, encoder, script string) *gues
 	}
 	go func() { g.ended <- g.cmd.Wait() }()
 	t.Cleanup(sync.OnceFunc(func() { g.stop(t) }))
-	waitFor(t, 2*time.Minute, "the guest streams", func() bool {
+	waitFor(t, 4*time.Minute, "the guest streams", func() bool {
 		select {
 		case err := <-g.ended:
 			g.ended <- err
@@ -244,4 +246,44 @@ func (v *viewer) checkBitrate(want int, part float64, skip, over int) {
 	if got < float64(want)*(1-part) || got > float64(want)*(1+part) {
 		v.t.Errorf("%.0f bit/s, want %d within %.0f %%", got, want, part*100)
 	}
+}
+
+// killTools are what the script of TestBoardIsKilled is made of: begin starts
+// lensletd, and end kills it after some seconds, and reads what it said; that a
+// picture is late is the emulation's fault.
+const killTools = `
+begin() { ./lensletd -auth none -set resolution=320x180 -set framerate=10 >out 2>log & p=$!; }
+streams() { until grep -q ffplay out; do sleep 0.05; kill -0 $p || break; done; }
+end() {
+	sleep $1
+	kill -KILL $p
+	wait $p; rc=$?
+	grep -q ffplay out && echo STREAMED
+	grep -E 'level=(WARN|ERROR)' log | grep -vE 'passwords|no picture for' && echo BAD
+	[ $rc = 137 ] || { cat log; echo BAD; }
+}
+`
+
+// TestBoardIsKilled: killed 50 times, while it opens devices, begins, or streams,
+// it leaves camera and encoder free: each next start has both at once, and says
+// nothing of them.
+func TestBoardIsKilled(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	var script strings.Builder
+	script.WriteString(killTools)
+	for range 25 {
+		fmt.Fprintf(&script, "begin; end %.2f\n", 0.05+0.8*random.Float64())
+		fmt.Fprintf(&script, "begin; streams; end %.2f\n", 0.3*random.Float64())
+	}
+	script.WriteString("exec ./lensletd -auth none -set resolution=320x180 -set framerate=10")
+	g := boot(t, "", "", script.String())
+	out := g.out.String()
+	streamed := strings.Count(out, "STREAMED")
+	t.Logf("%d of 50 streamed", streamed)
+	if strings.Contains(out, "BAD") || streamed < 25 {
+		t.Errorf("not as clean as the first:\n%s", out)
+	}
+	decode(t, guestURL, "tcp", "-frames:v", "10")
 }
