@@ -59,7 +59,7 @@ func (d *calls) leave() {
 	last := d.closing && d.out == 0
 	d.mu.Unlock()
 	if last {
-		d.end()
+		go d.end() // it may wait for what the caller holds
 	}
 }
 

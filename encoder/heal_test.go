@@ -16,6 +16,7 @@ type stock struct {
 	away error         // of an opening
 	made []*fakeSource // so far
 	at   time.Duration // of their first frames
+	used *fakeSource   // the latest, which has to be closed before another one can be had
 }
 
 func (s *stock) openSource() (Source, error) {
@@ -24,8 +25,11 @@ func (s *stock) openSource() (Source, error) {
 	if s.away != nil {
 		return nil, s.away
 	}
+	if s.used != nil && !s.used.isClosed() {
+		return nil, unix.EBUSY
+	}
 	src := newFakeSource()
-	src.at = s.at
+	src.at, s.used = s.at, src
 	s.made = append(s.made, src)
 	return src, nil
 }
@@ -44,7 +48,7 @@ func (s *stock) setAway(err error) {
 func newStockedRig(t *testing.T) (*rig, *stock) {
 	s := &stock{}
 	return newRigWith(t, func(r *rig, cfg *PipelineConfig) {
-		cfg.OpenSource, cfg.OpenEncoder = s.openSource, s.openCodec
+		cfg.OpenSource, cfg.OpenEncoder, s.used = s.openSource, s.openCodec, r.source
 	}), s
 }
 

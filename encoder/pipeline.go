@@ -236,7 +236,7 @@ func (p *Pipeline) start(ctx context.Context, f *flow, s, sent Settings, format 
 			err = errors.Join(err, halted(ctx, f.codec, Codec.Stop))
 		}
 	}
-	if err == nil && !(f.source.enter() && f.codec.enter()) {
+	if err == nil && !f.codec.enter() {
 		err = errSilent
 	}
 	if err != nil {

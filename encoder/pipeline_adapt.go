@@ -58,7 +58,7 @@ func (p *Pipeline) adapt(bps int) {
 func (p *Pipeline) flowing() *flow {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.flow == nil || p.flow.passing {
+	if p.flow == nil || p.flow.passing || p.flow.codec.isBroken() {
 		return nil
 	}
 	return p.flow

@@ -13,13 +13,15 @@ import (
 const frameWait = 200 * time.Millisecond
 
 // feed takes frames from the source and gives them to the codec until the
-// pipeline halts. start has entered both devices for it. It closes fed.
+// pipeline halts. start has entered the codec for it; the source is entered for
+// each frame, so that one can be closed while the codec does not let go of feed.
+// It closes fed.
 func (p *Pipeline) feed(f *flow) {
 	defer close(f.fed)
-	defer f.source.leave()
 	defer f.codec.leave()
-	for !f.halting.Load() {
+	for !f.halting.Load() && f.source.enter() {
 		frame, err := f.source.is.Next(time.Now().Add(frameWait))
+		f.source.leave()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			continue

@@ -264,6 +264,8 @@ func (p *Pipeline) mend(ctx context.Context, r rung) error {
 			err = errors.Join(err, p.drop(stop, &p.encoder))
 		}
 	}
+	stop, cancel = context.WithTimeout(ctx, closeLimit) // one device takes no time from another
+	defer cancel()
 	if c := p.source; c != nil && (r >= reopenCamera || c.isBroken()) {
 		if c.setBroken(false); p.cfg.OpenSource != nil {
 			err = errors.Join(err, p.dropSource(stop))
