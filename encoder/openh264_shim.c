@@ -6,9 +6,17 @@
 #include <string.h>
 
 /*
- * glibc keeps what an encoder had (some MB) for the thread that opened it. The
- * next one is opened by another thread of Go, and so on: give it back.
+ * glibc has a heap for each thread, and keeps in it what an encoder had (some MB).
+ * The next encoder is opened by another thread of Go, and so on. One heap serves
+ * all of them, and what is free in it goes back to the kernel.
  */
+#ifdef __GLIBC__
+__attribute__((constructor)) static void have_one_heap(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+}
+#endif
+
 static void give_memory_back(void)
 {
 #ifdef __GLIBC__

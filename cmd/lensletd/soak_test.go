@@ -27,6 +27,7 @@ const (
 	soakSession = 20 * time.Second // until a session is given up that gives no sign of life
 	soakSettle  = 3 * time.Minute  // until all is given up that was left behind
 	soakGrace   = 5 * time.Second  // after a fault
+	soakCalm    = 15 * time.Second // between faults at least: most of the time has no excuse
 	soakWarm    = time.Minute      // of load before the start is measured: each fault came once
 )
 
@@ -42,9 +43,10 @@ type soaked struct {
 	marks  *markers // nil: nobody watches them
 	load   sync.WaitGroup
 
-	watching int // viewers that stay
-	bare     int // descriptors with the steady viewer alone
-	harmed   int // faults so far
+	watching int           // viewers that stay
+	bare     int           // descriptors with the steady viewer alone
+	harmed   int           // faults so far
+	calm     time.Duration // between two faults at least, and at most twice as long
 
 	mu      sync.Mutex
 	faults  [][2]time.Time // when they began and ended
@@ -209,10 +211,12 @@ func (s *soaked) check() {
 	}
 }
 
-// bear loads all of them for a time, and waits until nothing of that is left.
-func bear(soaks []*soaked, load time.Duration) {
+// bear loads all of them for a time, with some calm between two faults, and waits
+// until nothing of that is left.
+func bear(soaks []*soaked, load, calm time.Duration) {
 	end := time.Now().Add(load)
 	for _, s := range soaks {
+		s.calm = calm
 		s.burden(end)
 	}
 	for _, s := range soaks {
@@ -256,9 +260,9 @@ func TestSoak(t *testing.T) {
 	plain.marks = watchMarkers(plain)
 	soaks := []*soaked{plain, racing}
 
-	bear(soaks, soakWarm)
+	bear(soaks, soakWarm, 5*time.Second)
 	start := plain.settled(math.MaxInt)
-	bear(soaks, time.Duration(seconds)*time.Second)
+	bear(soaks, time.Duration(seconds)*time.Second, soakCalm)
 	end := plain.settled(start + soakGrowth)
 	t.Logf("RSS: %d KB at the start, %d KB at the end", start>>10, end>>10)
 	if end > start+soakGrowth {

@@ -191,8 +191,8 @@ func (s *soaked) tune() {
 
 // harm does something to lensletd or to its camera, for a moment, in turns.
 func (s *soaked) harm() {
-	time.Sleep(5 * time.Second)
-	s.pause(5 * time.Second)
+	time.Sleep(s.calm)
+	s.pause(s.calm)
 	faults := []struct {
 		name     string
 		bad, end syscall.Signal
