@@ -316,6 +316,9 @@ func (c *Camera) leave() error {
 	c.reading.Lock() // Stop has woken the reader
 	defer c.reading.Unlock()
 	err := c.queue.StreamOff()
+	if err == nil {
+		err = c.queue.Orphan() // mapped memory keeps the file open, and with it the buffers
+	}
 	if errors.Is(err, unix.ENODEV) {
 		err = nil
 	}

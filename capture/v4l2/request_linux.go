@@ -91,6 +91,15 @@ func halving(n int, request func(int) (int, error)) (int, error) {
 	return got, err
 }
 
+// Orphan gives the buffers back to the driver, but not their memory: mappings and
+// descriptors stay as they are, for who still uses them, until Request. Another file
+// of the device can have buffers then. The queue must not be streaming. Kernels
+// before 5.0 answer unix.EBUSY (V4L2_BUF_CAP_SUPPORTS_ORPHANED_BUFS in videodev2.h).
+func (q *Queue) Orphan() error {
+	_, err := q.reqbufs(0, q.memory)
+	return err
+}
+
 func (q *Queue) reqbufs(n int, m Memory) (int, error) {
 	const op = "VIDIOC_REQBUFS"
 	r := requestBuffers{count: uint32(n), typ: q.typ, memory: m}

@@ -71,7 +71,7 @@ func startSoaked(t *testing.T, name, bin string, seed uint64) *soaked {
 	s.group = fmt.Sprintf("239.255.%d.%d:%d", s.lot(256), s.lot(256), 20000+2*s.lot(5000))
 	s.process = spawnSet(t, bin, fmt.Sprintf(soakSettings, t.TempDir(), s.group), "-source", "pattern", "-encoder", "openh264", "-set", "framerate=15")
 	s.streams()
-	s.steady = &reporter{viewer: dialViewer(t, s.url)}
+	s.steady = &reporter{viewer: dialViewer(t, s.url), every: time.Second}
 	s.steady.play("udp")
 	ctx, cancel := context.WithCancel(context.Background())
 	var reports sync.WaitGroup
