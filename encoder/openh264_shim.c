@@ -8,12 +8,14 @@
 /*
  * glibc has a heap for each thread, and keeps in it what an encoder had (some MB).
  * The next encoder is opened by another thread of Go, and so on. One heap serves
- * all of them, and what is free in it goes back to the kernel.
+ * all of them, and what is free in it goes back to the kernel; what is large, as
+ * pictures are, is no part of it, so that it leaves no gaps there.
  */
 #ifdef __GLIBC__
 __attribute__((constructor)) static void have_one_heap(void)
 {
 	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, 64 << 10);
 }
 #endif
 
