@@ -10,8 +10,8 @@ const (
 	lineAdvance  = glyphHeight + 2
 )
 
-// glyphOf is the shape of a character of a date, a time or a number; any other
-// is blank.
+// glyphOf is the shape of a character of a date, a time, a number or noSignal; any
+// other is blank.
 func glyphOf(c byte) glyph {
 	switch c {
 	case '0':
@@ -40,6 +40,20 @@ func glyphOf(c byte) glyph {
 		return glyph{0b00000, 0b00100, 0b00100, 0b00000, 0b00100, 0b00100, 0b00000}
 	case '.':
 		return glyph{0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b01100, 0b01100}
+	case 'N':
+		return glyph{0b10001, 0b11001, 0b10101, 0b10101, 0b10011, 0b10001, 0b10001}
+	case 'O':
+		return glyph{0b01110, 0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b01110}
+	case 'S':
+		return glyph{0b01111, 0b10000, 0b10000, 0b01110, 0b00001, 0b00001, 0b11110}
+	case 'I':
+		return glyph{0b01110, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110}
+	case 'G':
+		return glyph{0b01110, 0b10001, 0b10000, 0b10111, 0b10001, 0b10001, 0b01111}
+	case 'A':
+		return glyph{0b01110, 0b10001, 0b10001, 0b11111, 0b10001, 0b10001, 0b10001}
+	case 'L':
+		return glyph{0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b11111}
 	}
 	return glyph{}
 }

@@ -37,11 +37,11 @@ func TestNoSignal(t *testing.T) {
 		}
 	}
 	for i, c := range []byte("NOSIGAL") {
-		if letter(c) == (glyph{}) {
+		if glyphOf(c) == (glyph{}) {
 			t.Errorf("%c is blank", c)
 		}
 		for _, d := range []byte("NOSIGAL")[:i] {
-			if letter(c) == letter(d) {
+			if glyphOf(c) == glyphOf(d) {
 				t.Errorf("%c looks like %c", c, d)
 			}
 		}
