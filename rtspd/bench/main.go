@@ -48,9 +48,11 @@ func bench(p *plan) error {
 		return err
 	}
 	var results []result
+	var failures []error
 	for i, set := range p.runs() {
 		r, err := st.run(set, p.window)
 		if err != nil { // a subject that cannot is not the end
+			failures = append(failures, err)
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			continue
 		}
@@ -66,7 +68,7 @@ func bench(p *plan) error {
 	if err != nil {
 		return err
 	}
-	err = report(io.MultiWriter(os.Stdout, f), results, st.bytes)
+	err = report(io.MultiWriter(os.Stdout, f), results, failures, st.bytes)
 	return errors.Join(err, f.Close())
 }
 

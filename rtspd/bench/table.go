@@ -97,8 +97,8 @@ func (r *result) own(clip int64) int64 {
 	return r.memory.all - clip
 }
 
-// report prints the machine, the runs and the targets.
-func report(w io.Writer, results []result, clip int64) error {
+// report prints the machine, the runs, what could not be measured, and the targets.
+func report(w io.Writer, results []result, failures []error, clip int64) error {
 	by, order := cells(results)
 	fmt.Fprintf(w, "%s\n\n", machine())
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -118,6 +118,9 @@ gortsplib: when it was due) to its last packet read by the last viewer; spread: 
 part, and that of files, which is the program; without clip: the clip, which others than lensletd hold, stands for the codec's memory. GC: collections by need in a window.
 
 `)
+	for _, err := range failures {
+		fmt.Fprintf(w, "not measured: %v\n\n", err)
+	}
 	return printTargets(w, targets(by, clip))
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -121,7 +122,7 @@ func TestOwnMemory(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	var out strings.Builder
-	if err := report(&out, good(), 10e6); err != nil {
+	if err := report(&out, good(), []error{errors.New("gst by udp with 500 viewers: a viewer got nothing")}, 10e6); err != nil {
 		t.Fatal(err)
 	}
 	var rows []string
@@ -135,6 +136,7 @@ func TestReport(t *testing.T) {
 		"CPU of 50 viewers by udp 1.2 x floor 1.02 1.00 met",
 		"fixed cost, one viewer by udp 8 CPU-ms/s 3.00 2.00 met",
 		"lost packets, 100 viewers by tcp 0 0.00 - met",
+		"not measured: gst by udp with 500 viewers: a viewer got nothing",
 	} {
 		if !slices.Contains(rows, want) {
 			t.Errorf("there is no line %q in:\n%s", want, out.String())
