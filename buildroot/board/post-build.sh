@@ -1,0 +1,20 @@
+#!/bin/sh
+# post-build.sh TARGET MODEL: what in the root depends on model, release and key.
+# LENSLET_KEYS is the folder with cert.pem, whose updates the camera takes.
+set -eu
+
+target=$1 model=$2
+here=$(dirname "$0")
+release=${LENSLET_RELEASE:-devel}
+
+mkdir -p "$target/boot/card" "$target/data" "$target/etc/rauc"
+sed "s/@MODEL@/$model/" "$here/rauc/system.conf.in" >"$target/etc/rauc/system.conf"
+install -m 644 "$LENSLET_KEYS/cert.pem" "$target/etc/rauc/keyring.pem"
+cat >"$target/usr/lib/os-release" <<E
+NAME=lenslet
+ID=lenslet
+VERSION="$release"
+VERSION_ID=$release
+VARIANT_ID=$model
+PRETTY_NAME="lenslet $release ($model)"
+E

@@ -1,0 +1,32 @@
+# Plays the Raspberry Pi's firmware on QEMU's board virt: autoboot.txt, the
+# one-shot tryboot flag (here a file), the slot's cmdline.txt, /chosen/bootloader.
+setenv a 0x50000000
+setenv boot_partition 2
+setenv part 2
+# The last section's value stays: that of [tryboot]. The other slot is the usual.
+if load virtio 0:1 ${a} autoboot.txt && env import -t ${a} ${filesize} boot_partition; then
+	if test "${boot_partition}" = 2; then setenv part 3; fi
+fi
+setenv tryboot 0
+if test -e virtio 0:1 tryboot.flg; then
+	fatrm virtio 0:1 tryboot.flg
+	setenv part ${boot_partition}
+	setenv tryboot 1
+fi
+echo "firmware: partition ${part}, tryboot ${tryboot}"
+fdt addr ${fdtcontroladdr}
+fdt move ${fdtcontroladdr} 0x48000000 0x100000
+fdt addr 0x48000000
+fdt mknode /chosen bootloader
+fdt set /chosen/bootloader partition <${part}>
+fdt set /chosen/bootloader tryboot <${tryboot}>
+# A line that begins with root= is a variable of that name.
+if load virtio 0:${part} ${a} cmdline.txt && env import -t ${a} ${filesize} root; then
+	setenv bootargs "root=${root}"
+	if load virtio 0:${part} ${kernel_addr_r} Image; then
+		booti ${kernel_addr_r} - 0x48000000
+	fi
+fi
+echo "firmware: partition ${part} does not boot"
+sleep 1
+reset
