@@ -1,0 +1,97 @@
+//go:build image
+
+package buildroot
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestUpdateIsSigned(t *testing.T) {
+	b := build(t, "zero2w")
+	bundle := filepath.Join(b.images, "update.raucb")
+	info := run(t, nil, "rauc", "--keyring", b.keys+"/cert.pem", "--output-format=shell", "info", bundle)
+	for _, want := range []string{
+		"RAUC_MF_COMPATIBLE='lenslet-zero2w'", "RAUC_MF_VERSION='v1.2.3'", "RAUC_MF_IMAGES=2", "Verified inline signature",
+	} {
+		if !strings.Contains(info, want) {
+			t.Errorf("no %q in what rauc says of the update:\n%s", want, info)
+		}
+	}
+	other := filepath.Join(t.TempDir(), "keys")
+	makeKeys(t, other)
+	if out, err := exec.Command("rauc", "--keyring", other+"/cert.pem", "info", bundle).CombinedOutput(); err == nil {
+		t.Errorf("another key takes the update:\n%s", out)
+	}
+}
+
+// One boot image serves both slots: its root follows.
+func TestRootFollowsTheBootSlot(t *testing.T) {
+	for slot, root := range map[string]string{"boot.0": "-05 ", "boot.1": "-06 "} {
+		for _, file := range glob(t, "board/*/cmdline.txt") {
+			was := read(t, file)
+			if got := hook(t, slot, was, true); got != strings.Replace(was, "-05 ", root, 1) {
+				t.Errorf("%s in slot %s becomes %q", file, slot, got)
+			}
+			if got := hook(t, slot, strings.Replace(was, "-05 ", "-06 ", 1), true); got != strings.Replace(was, "-05 ", root, 1) {
+				t.Errorf("%s for slot B, in slot %s, becomes %q", file, slot, got)
+			}
+		}
+	}
+	// RAUC marks a slot bad when its hook fails.
+	hook(t, "boot.2", read(t, "board/rpi/cmdline.txt"), false)
+	hook(t, "boot.1", "root=/dev/mmcblk0p5 rootwait\n", false)
+}
+
+// hook is what a slot's command line becomes.
+func hook(t *testing.T, slot, cmdline string, succeeds bool) string {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "cmdline.txt")
+	if err := os.WriteFile(file, []byte(cmdline), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("board/rauc/hook", "slot-post-install")
+	cmd.Env = append(os.Environ(), "RAUC_SLOT_NAME="+slot, "RAUC_SLOT_MOUNT_POINT="+dir)
+	if out, err := cmd.CombinedOutput(); (err == nil) != succeeds {
+		t.Errorf("the hook for slot %s and %q: %v\n%s", slot, cmdline, err, out)
+	}
+	return read(t, file)
+}
+
+// What a build adds to the root for its model.
+func TestRootKnowsItsModel(t *testing.T) {
+	for _, model := range models() {
+		root, keys := t.TempDir(), filepath.Join(t.TempDir(), "keys")
+		if err := os.MkdirAll(keys, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(keys+"/cert.pem", []byte("certificate\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(root+"/usr/lib", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		run(t, []string{"LENSLET_KEYS=" + keys, "LENSLET_RELEASE=v1.2.3"}, "board/post-build.sh", root, model)
+		for file, want := range map[string]string{
+			"etc/rauc/system.conf": "\ncompatible=lenslet-" + model + "\n",
+			"etc/rauc/keyring.pem": "certificate\n",
+			"usr/lib/os-release":   "\nVERSION_ID=v1.2.3\n",
+		} {
+			if got := read(t, filepath.Join(root, file)); !strings.Contains(got, want) {
+				t.Errorf("%s: %s has no %q:\n%s", model, file, want, got)
+			}
+		}
+	}
+	// The program that decides what boots, by the name that RAUC is told.
+	backend := "board/overlay/usr/lib/lenslet/rauc-backend"
+	if info, err := os.Stat(backend); err != nil || info.Mode().Perm()&0o111 == 0 {
+		t.Errorf("%s is no program: %v", backend, err)
+	}
+	if !strings.Contains(read(t, "board/rauc/system.conf.in"), "bootloader-custom-backend=/usr/lib/lenslet/rauc-backend\n") {
+		t.Error("RAUC is not told of it")
+	}
+}
