@@ -64,7 +64,7 @@ func (d *daemon) certificate() (tls.Certificate, error) {
 
 // hosts are the names and addresses under which this computer is opened.
 func (d *daemon) hosts() []string {
-	id := "lenslet-" + d.id.Suffix()
+	id := d.host()
 	name, _ := os.Hostname() // without: the others
 	name = cmp.Or(name, id)
 	hosts := []string{name, name + ".local", id + ".local", "localhost", "127.0.0.1", "::1"}

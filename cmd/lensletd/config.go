@@ -12,6 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"lenslet/board/card"
 	"lenslet/capture"
 	"lenslet/encoder"
 	"lenslet/rtspd"
@@ -21,6 +22,7 @@ import (
 type config struct {
 	Listen  string         `toml:"listen"`  // HOST:PORT; an empty host means all addresses
 	Name    string         `toml:"name"`    // in discovery; "" = lenslet- and the end of the serial
+	Host    string         `toml:"host"`    // of HOST.local; "" = lenslet- and the end of the serial
 	Source  string         `toml:"source"`  // auto, pattern, file:CLIP.264, /dev/videoN
 	Encoder string         `toml:"encoder"` // auto, /dev/videoN, openh264
 	Auth    string         `toml:"auth"`    // password, none
@@ -74,11 +76,18 @@ func (c *config) load(file string) error {
 		errors.As(err, &pe)
 		return usagef("configuration file %s: %v", file, pe.Err)
 	}
-	meta, err := toml.Decode(string(text), c)
+	return c.read(file, string(text))
+}
+
+// read does so with the text of a file. Of a mistake it tells the line.
+func (c *config) read(file, text string) error {
+	meta, err := toml.Decode(text, c)
 	var pe toml.ParseError
 	switch {
 	case errors.As(err, &pe):
-		return usagef("%s:%d: %s", file, pe.Position.Line, pe.Message)
+		// A line that ends too early is told by the next one's number.
+		line := min(pe.Position.Line, 1+strings.Count(text[:min(pe.Position.Start, len(text))], "\n"))
+		return &usageError{text: pe.Message, file: file, line: line, syntax: true}
 	case err != nil: // a value of another type
 		text := strings.TrimPrefix(err.Error(), "toml: ")
 		number, _, _ := strings.Cut(strings.TrimPrefix(text, "line "), " ")
@@ -86,24 +95,24 @@ func (c *config) load(file string) error {
 		if err != nil {
 			line = 1
 		}
-		return usagef("%s:%d: %s", file, line, text)
+		return &usageError{text: text, file: file, line: line}
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return usagef("%s:%d: there is no setting %q", file, lineOf(string(text), unknown[0]), unknown[0])
+		return usageAt(file, lineOf(text, unknown[0]), "there is no setting %q", unknown[0])
 	}
 	c.places = map[string]string{}
 	for _, key := range meta.Keys() {
 		if len(key) == 2 && key[0] == "set" {
 			value, err := parameterText(c.Set[key[1]])
 			if err != nil {
-				return usagef("%s:%d: %s: %v", file, lineOf(string(text), key), key[1], err)
+				return usageAt(file, lineOf(text, key), "%s: %v", key[1], err)
 			}
 			c.set = append(c.set, encoder.Parameter{Name: key[1], Value: value})
-			c.places[key[1]] = fmt.Sprintf("%s:%d", file, lineOf(string(text), key))
+			c.places[key[1]] = fmt.Sprintf("%s:%d", file, lineOf(text, key))
 		}
 	}
 	if err := c.validate(); err != nil {
-		return c.located(file, string(text), err)
+		return c.located(file, text, err)
 	}
 	return nil
 }
@@ -111,7 +120,7 @@ func (c *config) load(file string) error {
 // located puts the line of the setting that a message begins with in front.
 func (c *config) located(file, text string, err error) error {
 	name, _, _ := strings.Cut(err.Error(), " ")
-	return usagef("%s:%d: %v", file, lineOf(text, strings.Split(name, ".")), err)
+	return usageAt(file, lineOf(text, strings.Split(name, ".")), "%v", err)
 }
 
 // refused is a mistake in the parameters to begin with; those of the file get
@@ -130,7 +139,7 @@ func (c *config) refused(err error) error {
 		}
 		lines = append(lines, text)
 	}
-	return usagef("%s", strings.Join(lines, "; "))
+	return &usageError{text: strings.Join(lines, "; "), cause: err}
 }
 
 // impossible is a mistake in what the configuration sets, where source or codec
@@ -171,8 +180,18 @@ func parameterText(v any) (string, error) {
 	return "", errors.New("right would be a number or a string")
 }
 
-// lineOf finds the line of a key, 1 if it cannot.
+// lineOf finds the line of a key, or of the table that has it in one line; 1 if
+// it cannot.
 func lineOf(text string, key toml.Key) int {
+	for ; len(key) > 0; key = key[:len(key)-1] {
+		if line := lineOfOne(text, key); line > 0 {
+			return line
+		}
+	}
+	return 1
+}
+
+func lineOfOne(text string, key toml.Key) int {
 	table := ""
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
@@ -188,7 +207,7 @@ func lineOf(text string, key toml.Key) int {
 			return i + 1
 		}
 	}
-	return 1
+	return 0
 }
 
 // validate finds mistakes that no device need be asked about. Messages begin
@@ -228,6 +247,9 @@ func (c *config) validate() error {
 	}
 	if len(c.Name) > 63 {
 		return usagef("name %q is too long; right would be 63 bytes at most", c.Name)
+	}
+	if err := card.CheckHost(c.Host); err != nil && c.Host != "" {
+		return usagef("host %q %v", c.Host, err)
 	}
 	if err := c.Push.validate(); err != nil {
 		return err

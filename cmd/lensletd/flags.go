@@ -10,13 +10,31 @@ import (
 )
 
 // A usageError is a mistake in the flags or in the configuration file.
-type usageError struct{ text string }
+type usageError struct {
+	text   string
+	file   string // "" = none that is known
+	line   int
+	syntax bool  // the file is no TOML there: the text may quote a secret
+	cause  error // that the text is made of; nil = none
+}
 
-// Error is one sentence.
-func (e *usageError) Error() string { return e.text }
+// Error is one sentence, behind FILE:LINE where that is known.
+func (e *usageError) Error() string {
+	if e.file == "" {
+		return e.text
+	}
+	return fmt.Sprintf("%s:%d: %s", e.file, e.line, e.text)
+}
+
+// Unwrap gives the cause.
+func (e *usageError) Unwrap() error { return e.cause }
 
 func usagef(format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...)}
+	return &usageError{text: fmt.Sprintf(format, args...)}
+}
+
+func usageAt(file string, line int, format string, args ...any) error {
+	return &usageError{text: fmt.Sprintf(format, args...), file: file, line: line}
 }
 
 // options are what the command line says: a configuration, and what to do.

@@ -4,6 +4,8 @@
 // the encoder are opened (devices.go), the parts are joined and run until a
 // signal comes (run.go), and what viewers read and change is translated between
 // them (parameters.go).
+//
+// `lensletd firstboot` takes over what an owner wrote to the card (firstboot.go).
 package main
 
 import (
@@ -11,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -19,11 +22,21 @@ import (
 // version is set by the linker.
 var version = "devel"
 
+// command is what the first argument asks for; without one of these words lensletd
+// streams.
+func command(args []string) (do func(context.Context, []string, io.Writer, io.Writer) error, rest []string) {
+	if len(args) > 0 && args[0] == "firstboot" {
+		return firstBoot, args[1:]
+	}
+	return run, args
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	boundMemory(os.Getenv, os.DirFS("/"))
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	do, args := command(os.Args[1:])
+	err := do(ctx, args, os.Stdout, os.Stderr)
 	var usage *usageError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):

@@ -94,16 +94,11 @@ func (d *daemon) keptPasswords(l *login) (kept passwords, fresh bool, err error)
 		}
 	}
 	l.note = "The passwords are in " + file + "."
-	if kept.Viewer != "" && kept.Admin != "" {
+	if !kept.fill() {
 		return kept, false, nil
 	}
-	for _, p := range []*string{&kept.Viewer, &kept.Admin} {
-		if *p == "" {
-			*p = strings.ToLower(rand.Text()[:passwordLength])
-		}
-	}
 	if err == nil {
-		err = kept.write(file)
+		err = writeWhole(file, 0o600, kept.text())
 	}
 	if err != nil {
 		d.log.Warn("passwords cannot be kept: they serve until lensletd ends, and then new ones are made", "error", err)
@@ -130,11 +125,21 @@ func readPasswords(file string) (p passwords, err error) {
 	return p, err
 }
 
-func (p passwords) write(file string) error {
-	text := "# Passwords of the users viewer (watch) and admin (change settings too).\n" +
-		"# lensletd made them; a configuration file can have others.\n" +
-		fmt.Sprintf("viewer_password = %q\nadmin_password = %q\n", p.Viewer, p.Admin)
-	return writeWhole(file, 0o600, []byte(text))
+// fill makes the passwords that are missing, and tells whether one was.
+func (p *passwords) fill() (made bool) {
+	for _, word := range []*string{&p.Viewer, &p.Admin} {
+		if *word == "" {
+			*word, made = strings.ToLower(rand.Text()[:passwordLength]), true
+		}
+	}
+	return made
+}
+
+// text is the file.
+func (p *passwords) text() []byte {
+	return fmt.Appendf(nil, "# Passwords of the users viewer (watch) and admin (change settings too).\n"+
+		"# lensletd made them; a configuration file can have others.\n"+
+		"viewer_password = %q\nadmin_password = %q\n", p.Viewer, p.Admin)
 }
 
 // validate finds passwords that would not come through. Messages show none.

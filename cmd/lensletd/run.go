@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -230,7 +231,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 func (d *daemon) openAdvert() (*advert.Advert, error) {
 	port := d.listeners[0].Addr().(*net.TCPAddr).Port
 	return advert.New(advert.Service{
-		Name: d.name(), Host: "lenslet-" + d.id.Suffix(), Port: port,
+		Name: d.name(), Host: d.host(), Port: port,
 		TXT: []string{"txtvers=1", "path=/" + path, "model=" + d.id.Model, "version=" + version},
 	}, d.log)
 }
@@ -250,6 +251,9 @@ func (d *daemon) name() string {
 	}
 	return "lenslet-" + d.id.Suffix()
 }
+
+// host is the computer's name for mDNS, without .local.
+func (d *daemon) host() string { return cmp.Or(d.Host, "lenslet-"+d.id.Suffix()) }
 
 // reachable is HOST:PORT for a listener's address: one that other computers can
 // open where there is one.

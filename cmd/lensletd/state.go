@@ -44,7 +44,12 @@ func (c *config) stateDir() (string, error) {
 
 // writeWhole writes a file so that whoever reads it, also after a loss of power,
 // finds all of it or what was there before.
-func writeWhole(file string, mode os.FileMode, data []byte) (err error) {
+func writeWhole(file string, mode os.FileMode, data []byte) error {
+	return writeOwned(file, mode, -1, -1, data)
+}
+
+// writeOwned does so with an owner, which -1 leaves as it is.
+func writeOwned(file string, mode os.FileMode, uid, gid int, data []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(file), ".new-*")
 	if err != nil {
 		return err
@@ -55,7 +60,11 @@ func writeWhole(file string, mode os.FileMode, data []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(data)
-	for _, step := range []func() error{func() error { return f.Chmod(mode) }, f.Sync} {
+	owned := func() error { return f.Chown(uid, gid) }
+	if uid < 0 {
+		owned = func() error { return nil }
+	}
+	for _, step := range []func() error{func() error { return f.Chmod(mode) }, owned, f.Sync} {
 		if err == nil {
 			err = step()
 		}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"lenslet/board"
+	"lenslet/capture"
+	"lenslet/encoder"
+)
+
+// cameraLimit is how long a camera is waited for that is to say what it thinks of
+// new settings: the board may have begun a moment ago.
+const cameraLimit = 10 * time.Second
+
+// tryOut opens camera and encoder with settings, and gives what they refuse.
+func tryOut(ctx context.Context, c config, log *slog.Logger) error {
+	c.Persist = false
+	ctx, cancel := context.WithTimeout(ctx, cameraLimit)
+	defer cancel()
+	for {
+		d := &daemon{config: c, stdout: io.Discard, id: board.Identify(), log: log, openSource: openSource}
+		p, err := d.openPipeline()
+		if err != nil {
+			return err
+		}
+		away := d.source == nil
+		if !away {
+			_, err = p.pipeline.Plan()
+		}
+		_ = d.pipeline.Close() // it never ran
+		if !away {
+			return err
+		}
+		select {
+		case <-ctx.Done(): // lensletd will wait for it, too
+			return nil
+		case <-time.After(cameraLimit / 20):
+		}
+	}
+}
+
+// possible leaves out of a page what camera and encoder refuse; the error tells
+// what that was, nil: nothing.
+func (s *cardSettings) possible(page *sheet, host string) (refused error) {
+	if s.tryOut == nil {
+		return nil
+	}
+	for range maxMistakes {
+		values, own := page.read()
+		if len(own.set) == 0 && own.Source == defaults().Source && own.Encoder == defaults().Encoder {
+			return refused
+		}
+		c := defaults()
+		if err := c.read("", tomlText(s.effective(values, host))); err != nil {
+			return refused // said elsewhere
+		}
+		err := s.tryOut(c)
+		key, reason := blamed(&own, err)
+		if err == nil || key == nil {
+			if err != nil {
+				s.log.Warn("camera or encoder cannot be asked about the settings", "error", err)
+			}
+			return refused
+		}
+		page.leaveOut(lineOf(page.text(), key), reason)
+		refused = errors.Join(refused, fmt.Errorf("%s: %s", key, reason))
+	}
+	return refused
+}
+
+// blamed is one setting of the owner's that an error is about, and why; nil:
+// none.
+func blamed(own *config, err error) (toml.Key, string) {
+	if err == nil {
+		return nil, ""
+	}
+	sets := func(name string) bool {
+		return slices.ContainsFunc(own.set, func(p encoder.Parameter) bool { return p.Name == name })
+	}
+	cause := err
+	var mistake *usageError
+	if errors.As(err, &mistake) && mistake.cause != nil {
+		cause = mistake.cause
+	}
+	for _, e := range flattened(cause) {
+		for name := range namesIn(e) {
+			if sets(name) {
+				return toml.Key{"set", name}, e.Error()
+			}
+		}
+	}
+	var missing *capture.NotOffered
+	switch {
+	case errors.As(err, &missing) && sets("resolution"):
+		return toml.Key{"set", "resolution"}, missing.Error()
+	case own.Encoder != defaults().Encoder:
+		return toml.Key{"encoder"}, err.Error()
+	case own.Source != defaults().Source:
+		return toml.Key{"source"}, err.Error()
+	}
+	return nil, ""
+}
