@@ -1,5 +1,5 @@
 // Package systemd speaks with the service manager that started us, and holds
-// the units lenslet.service and lenslet.socket.
+// the units lenslet.service, lenslet.socket and lenslet-firstboot.service.
 //
 // The journey of a start:
 //
