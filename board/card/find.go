@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -75,21 +74,17 @@ func Files(dir string) (files map[string]*File, mistakes []Mistake, err error) {
 
 // candidates are the names that may stand for one, the best first.
 func candidates(entries []fs.DirEntry, name string) (names []string) {
-	for _, e := range entries { // in the order of their names
-		if is := strings.ToLower(e.Name()); is == name || is == name+".txt" {
-			names = append(names, e.Name())
+	for _, as := range []func(is string) bool{
+		func(is string) bool { return is == name },
+		func(is string) bool { return is != name && strings.EqualFold(is, name) },
+		func(is string) bool { return strings.EqualFold(is, name+".txt") },
+	} {
+		for _, e := range entries { // in the order of their names
+			if as(e.Name()) {
+				names = append(names, e.Name())
+			}
 		}
 	}
-	rank := func(is string) int {
-		switch {
-		case is == name:
-			return 0
-		case strings.EqualFold(is, name):
-			return 1
-		}
-		return 2
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return rank(a) - rank(b) })
 	return names
 }
 
