@@ -357,6 +357,24 @@ func TestTornOverwrite(t *testing.T) {
 	}
 }
 
+// A network whose stored password is gone is not taken for an open one.
+func TestStoredPasswordIsGone(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	r.boot()
+	if err := os.Remove(filepath.Join(r.System, SupplicantName)); err != nil {
+		t.Fatal(err)
+	}
+	r.Version = "2"
+	o := r.boot()
+	if conf := tree(t, r.System)[SupplicantName]; strings.Contains(conf, "ssid=486f6d65") || !strings.Contains(conf, "ssid=477565737473") {
+		t.Errorf("%s", conf)
+	}
+	if !strings.Contains(lines(o.Mistakes), "WIFI.CONF, line 3: password is not stored any more") {
+		t.Errorf("%v", o.Mistakes)
+	}
+}
+
 // A card that cannot be written keeps its secrets, and the rest is used.
 func TestCardThatCannotBeWritten(t *testing.T) {
 	r := newRig(t)

@@ -177,13 +177,14 @@ func (t *Takeover) storeWiFi(f *File) ([]Secret, error) {
 	if f == nil {
 		return nil, nil
 	}
-	w, secrets := f.wifi()
-	if w.empty() && len(f.Mistakes) > 0 {
-		return nil, nil
-	}
 	was, err := os.ReadFile(filepath.Join(t.System, SupplicantName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
+	}
+	w, secrets := f.wifi()
+	f.forgotten(&w, was)
+	if w.empty() && len(f.Mistakes) > 0 {
+		return nil, nil
 	}
 	conf, err := w.supplicant(was)
 	if err != nil {

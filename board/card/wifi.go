@@ -25,7 +25,11 @@ type network struct {
 	password string // or 64 hexadecimal digits
 	given    bool   // a password, or that there is none; else the stored one counts
 	bad      bool   // it is none, or something in its place is not understood
+	was      int    // line that says that it is stored; 0: none does
 }
+
+// passwordRest begins what stays of a password on the card.
+const passwordRest = "#password: stored"
 
 // A wifiReader reads wifi.conf line by line.
 type wifiReader struct {
@@ -49,6 +53,9 @@ func (f *File) wifi() (wifi, []Secret) {
 			r.doubt()
 		}
 		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, passwordRest) && r.at != nil {
+			r.at.was = i + 1
+		}
 		if line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, ";") {
 			r.line(i+1, line)
 		}
@@ -90,7 +97,7 @@ func (r *wifiReader) line(n int, line string) {
 		case key == "hidden":
 			r.hidden(r.at, n, value)
 		case r.password(r.at, n, value):
-			r.secrets = append(r.secrets, Secret{n, []string{"#password: stored in the camera; write it again to change it", "#password: stored"}})
+			r.secrets = append(r.secrets, Secret{n, []string{passwordRest + " in the camera; write it again to change it", passwordRest}})
 		}
 	default:
 		r.Wrong(n, "there is no setting %q; right would be ssid, password, hidden or country", shortened(key))
@@ -207,6 +214,19 @@ func (w *wifi) supplicant(stored []byte) ([]byte, error) {
 		}
 	}
 	return b, nil
+}
+
+// forgotten notes networks whose password was stored, and is not any more: without
+// it they must not be taken for open ones.
+func (f *File) forgotten(w *wifi, stored []byte) {
+	keys := storedKeys(stored)
+	for i := range w.networks {
+		n := &w.networks[i]
+		if _, known := keys[n.ssid]; n.was > 0 && !n.given && !known {
+			f.Wrong(n.was, "password is not stored any more; right would be to write it again")
+			n.bad = true
+		}
+	}
 }
 
 // empty tells that there is no network to join.
