@@ -86,7 +86,8 @@ func (c *config) read(file, text string) error {
 	switch {
 	case errors.As(err, &pe):
 		// A line that ends too early is told by the next one's number.
-		line := min(pe.Position.Line, 1+strings.Count(text[:min(pe.Position.Start, len(text))], "\n"))
+		before := text[:max(0, min(pe.Position.Start, len(text)))]
+		line := min(pe.Position.Line, 1+strings.Count(before, "\n"))
 		return &usageError{text: pe.Message, file: file, line: line, syntax: true}
 	case err != nil: // a value of another type
 		text := strings.TrimPrefix(err.Error(), "toml: ")

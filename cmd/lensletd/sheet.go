@@ -104,15 +104,24 @@ func tomlText(values map[string]any) string {
 	names := slices.Sorted(maps.Keys(values))
 	for _, name := range names {
 		if _, ok := values[name].(map[string]any); !ok {
-			fmt.Fprintf(&b, "%s = %s\n", tomlString(name), tomlValue(values[name]))
+			fmt.Fprintf(&b, "%s = %s\n", tomlKey(name), tomlValue(values[name]))
 		}
 	}
 	for _, name := range names {
 		if table, ok := values[name].(map[string]any); ok {
-			fmt.Fprintf(&b, "[%s]\n%s", tomlString(name), tomlText(table))
+			fmt.Fprintf(&b, "[%s]\n%s", tomlKey(name), tomlText(table))
 		}
 	}
 	return b.String()
+}
+
+// tomlKey is a name, in quotes where it needs them.
+func tomlKey(name string) string {
+	odd := func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789_", r) }
+	if name == "" || strings.ContainsFunc(name, odd) {
+		return tomlString(name)
+	}
+	return name
 }
 
 func tomlValue(v any) string {
