@@ -65,14 +65,24 @@ func (f *Feedback) readArrivals(body []byte, ssrc uint32) error {
 }
 
 // readTransport takes feedback of the transport over: NACKs and arrivals.
-//
-// Transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01) is passed
-// over. It names packets by numbers that a header extension gives them, which has to
-// be agreed on with each viewer, while all viewers here are sent the same headers; and
-// of one stream it tells what these reports tell without.
 func (f *Feedback) readTransport(format uint8, body []byte, ssrc uint32) error {
-	if format == rtcp.FormatCCFB {
+	switch format {
+	case rtcp.FormatCCFB:
 		return f.readArrivals(body, ssrc)
+	case rtcp.FormatTCC:
+		return f.readTransportWide(body, ssrc)
 	}
 	return f.readNACKs(format, body, ssrc)
+}
+
+// readTransportWide takes transport-wide feedback over, as often as there is room for.
+func (f *Feedback) readTransportWide(body []byte, ssrc uint32) error {
+	if len(body) < feedbackHead+wideHead {
+		return errTruncated
+	}
+	if binary.BigEndian.Uint32(body[ssrcSize:]) == ssrc && f.Wides < len(f.Wide) {
+		f.Wide[f.Wides] = TransportWide{body[feedbackHead:]}
+		f.Wides++
+	}
+	return nil
 }

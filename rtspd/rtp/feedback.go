@@ -24,6 +24,10 @@ const (
 // that each can name it is more than anyone keeps.
 const maxNACKs = 64
 
+// maxWide is how often transport-wide feedback of a compound packet is read. Most
+// viewers send one at a time.
+const maxWide = 4
+
 // Feedback is what a compound packet of a viewer says about our stream.
 type Feedback struct {
 	SSRC    uint32    // of the viewer; 0 if the first packet has none
@@ -42,6 +46,9 @@ type Feedback struct {
 	Missing [maxNACKs]NACK
 
 	Arrivals Arrivals // of our packets (RFC 8888); empty: it says nothing
+
+	Wide  [maxWide]TransportWide
+	Wides int // how many of Wide are set
 }
 
 // A NACK names packets that a viewer misses (RFC 4585 section 6.2.1).

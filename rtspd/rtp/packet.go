@@ -1,6 +1,9 @@
 package rtp
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Sizes in bytes.
 const (
@@ -21,3 +24,13 @@ type Packet struct {
 
 // Len is the number of bytes on the wire.
 func (p Packet) Len() int { return len(p.Header) + len(p.Payload) }
+
+// Renumber gives a copy of an RTP header another sequence number, which is its
+// transport-wide one too, and another source.
+func Renumber(header []byte, seq uint16, ssrc uint32) {
+	binary.BigEndian.PutUint16(header[2:], seq)
+	binary.BigEndian.PutUint32(header[8:], ssrc)
+	if len(header) > HeaderSize {
+		binary.BigEndian.PutUint16(header[transportNumberAt:], seq)
+	}
+}

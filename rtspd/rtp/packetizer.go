@@ -22,6 +22,8 @@ const (
 // (RFC 6184, packetization-mode 1). One goroutine at a time uses it.
 type Packetizer struct {
 	header  rtp.Header
+	head    int    // bytes of it
+	number  []byte // transport-wide, in the header; nil: there is none
 	mtu     int
 	slab    []byte // headers and STAP-As of the unit
 	packets []Packet
@@ -38,9 +40,24 @@ func NewPacketizer(payloadType uint8, ssrc uint32, seq uint16, mtu int) *Packeti
 		header: rtp.Header{
 			Version: 2, PayloadType: payloadType & 0x7f, SSRC: ssrc, SequenceNumber: seq,
 		},
-		mtu: max(minMTU, min(mtu, maxMTU)),
+		head: HeaderSize,
+		mtu:  max(minMTU, min(mtu, maxMTU)),
 	}
 }
+
+// NumberTransport gives each packet its transport-wide number from now on, in a header
+// extension. It is the sequence number: the packets of a stream are a flow of their own,
+// and all viewers share them.
+func (p *Packetizer) NumberTransport() {
+	p.number = make([]byte, 2)
+	if err := p.header.SetExtension(TransportNumberID, p.number); err != nil {
+		panic(err) // identifier and size are those of the one-byte kind
+	}
+	p.head = p.header.MarshalSize()
+}
+
+// Head is the size of a header in bytes, extensions included.
+func (p *Packetizer) Head() int { return p.head }
 
 // Next is the sequence number of the next packet.
 func (p *Packetizer) Next() uint16 { return p.header.SequenceNumber }
@@ -70,7 +87,7 @@ func (p *Packetizer) Packetize(nalus [][]byte, rtptime uint32) []Packet {
 	for _, nalu := range nalus {
 		switch {
 		case len(nalu) == 0:
-		case HeaderSize+len(nalu) <= p.mtu:
+		case p.head+len(nalu) <= p.mtu:
 			p.add(p.rtpHeader(0), nalu)
 		default:
 			p.fragment(nalu)
@@ -87,7 +104,7 @@ func (p *Packetizer) Packetize(nalus [][]byte, rtptime uint32) []Packet {
 func (p *Packetizer) reserve(nalus [][]byte) {
 	need := p.mtu
 	for _, nalu := range nalus {
-		need += (1 + len(nalu)/p.room()) * (HeaderSize + fragmentHead)
+		need += (1 + len(nalu)/p.room()) * (p.head + fragmentHead)
 	}
 	if cap(p.slab) < need {
 		p.slab = make([]byte, 0, need+need/4)
@@ -96,12 +113,12 @@ func (p *Packetizer) reserve(nalus [][]byte) {
 }
 
 // room is the number of bytes of a NAL unit that fit into a fragment.
-func (p *Packetizer) room() int { return p.mtu - HeaderSize - fragmentHead }
+func (p *Packetizer) room() int { return p.mtu - p.head - fragmentHead }
 
 // together counts the NAL units in front of the first slice that fit into one
 // packet.
 func (p *Packetizer) together(nalus [][]byte) int {
-	size := HeaderSize + 1
+	size := p.head + 1
 	for i, nalu := range nalus {
 		if len(nalu) == 0 || nalu[0]&typeMask <= lastSlice {
 			return i
@@ -139,8 +156,8 @@ func (p *Packetizer) fragment(nalu []byte) {
 			flags |= fuEnd
 		}
 		header := p.rtpHeader(fragmentHead)
-		header[HeaderSize] = kind&^typeMask | typeFUA
-		header[HeaderSize+1] = flags | kind&typeMask
+		header[p.head] = kind&^typeMask | typeFUA
+		header[p.head+1] = flags | kind&typeMask
 		p.add(header, rest[:n:n])
 		rest = rest[n:]
 	}
@@ -150,11 +167,14 @@ func (p *Packetizer) fragment(nalu []byte) {
 // more bytes behind it.
 func (p *Packetizer) rtpHeader(more int) []byte {
 	from := len(p.slab)
-	end := from + HeaderSize + more
+	end := from + p.head + more
 	p.slab = p.slab[:end]
 	header := p.slab[from:end:end]
+	if p.number != nil {
+		binary.BigEndian.PutUint16(p.number, p.header.SequenceNumber)
+	}
 	if _, err := p.header.MarshalTo(header); err != nil {
-		panic(err) // the size is that of a header without extensions
+		panic(err) // there is room for it
 	}
 	p.header.SequenceNumber++
 	return header

@@ -68,6 +68,9 @@ func check(t *testing.T, p *Packetizer, nalus [][]byte, rtptime uint32) []Packet
 		if h.SequenceNumber != seq+uint16(i) {
 			t.Fatalf("packet %d: sequence number %d, want %d", i, h.SequenceNumber, seq+uint16(i))
 		}
+		if number := h.GetExtension(TransportNumberID); h.Extension != (p.number != nil) || h.Extension && (len(number) != 2 || binary.BigEndian.Uint16(number) != h.SequenceNumber) {
+			t.Fatalf("packet %d with number %d: extension %x", i, h.SequenceNumber, number)
+		}
 		if last := i == len(headers)-1; h.Marker != last {
 			t.Fatalf("packet %d of %d: marker %v", i, len(headers), h.Marker)
 		}
@@ -83,24 +86,38 @@ func check(t *testing.T, p *Packetizer, nalus [][]byte, rtptime uint32) []Packet
 
 func newPacketizer(mtu int) *Packetizer { return NewPacketizer(96, 0xdeadbeef, 65000, mtu) }
 
+// numbered is one whose packets have transport-wide numbers.
+func numbered(mtu int) *Packetizer {
+	p := newPacketizer(mtu)
+	p.NumberTransport()
+	return p
+}
+
 func TestSizesAroundTheMTU(t *testing.T) {
 	for _, mtu := range []int{64, 100, 1400, 9000} {
-		p := newPacketizer(mtu)
-		sizes := []int{1, 2, mtu - 13, mtu - 12, mtu - 11, mtu - 10, 100_000}
-		for k := 1; k <= 5; k++ { // so many whole fragments
-			for d := -2; d <= 3; d++ {
-				sizes = append(sizes, k*(mtu-14)+1+d)
-			}
+		checkSizes(t, newPacketizer(mtu), mtu, mtu)
+		checkSizes(t, numbered(mtu), mtu, mtu-TransportNumberSize)
+	}
+}
+
+// checkSizes packetizes NAL units of sizes that are special where a packet without
+// extensions would have at most that many bytes.
+func checkSizes(t *testing.T, p *Packetizer, whole, mtu int) {
+	t.Helper()
+	sizes := []int{1, 2, mtu - 13, mtu - 12, mtu - 11, mtu - 10, 100_000}
+	for k := 1; k <= 5; k++ { // so many whole fragments
+		for d := -2; d <= 3; d++ {
+			sizes = append(sizes, k*(mtu-14)+1+d)
 		}
-		for _, size := range sizes {
-			packets := check(t, p, [][]byte{nalu(slice, size)}, uint32(size))
-			if want := fragments(size, mtu); len(packets) != want {
-				t.Errorf("mtu %d, %d bytes: %d packets, want %d", mtu, size, len(packets), want)
-			}
-			for i, packet := range packets[:len(packets)-1] {
-				if packet.Len() != mtu {
-					t.Errorf("mtu %d, %d bytes: packet %d has %d bytes", mtu, size, i, packet.Len())
-				}
+	}
+	for _, size := range sizes {
+		packets := check(t, p, [][]byte{nalu(slice, size)}, uint32(size))
+		if want := fragments(size, mtu); len(packets) != want {
+			t.Errorf("mtu %d, %d bytes: %d packets, want %d", mtu, size, len(packets), want)
+		}
+		for i, packet := range packets[:len(packets)-1] {
+			if packet.Len() != whole {
+				t.Errorf("mtu %d, %d bytes: packet %d has %d bytes", mtu, size, i, packet.Len())
 			}
 		}
 	}
@@ -246,7 +263,13 @@ func TestReuse(t *testing.T) {
 }
 
 func TestAllocatesNothing(t *testing.T) {
-	p := newPacketizer(0)
+	for _, p := range []*Packetizer{newPacketizer(0), numbered(0)} {
+		checkAllocations(t, p)
+	}
+}
+
+func checkAllocations(t *testing.T, p *Packetizer) {
+	t.Helper()
 	key := [][]byte{nalu(sps, 30), nalu(pps, 5), nalu(idr, 120_000)}
 	other := [][]byte{nalu(slice, 33_000)}
 	if n := testing.AllocsPerRun(100, func() {
@@ -269,6 +292,7 @@ func FuzzPacketize(f *testing.F) {
 			}
 		}
 		check(t, newPacketizer(mtu), nalus, 7)
+		check(t, numbered(mtu), nalus, 7)
 	})
 }
 

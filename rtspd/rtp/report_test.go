@@ -275,6 +275,8 @@ func FuzzParseReceiver(f *testing.F) {
 	f.Add(marshal(f, &rtcp.ReceiverEstimatedMaximumBitrate{SenderSSRC: 9, Bitrate: 123456, SSRCs: []uint32{1, ours}}))
 	f.Add([]byte("\x8f\xce\x00\x05\x00\x00\x00\x09\x00\x00\x00\x00REMB\x01\x10\x00\x00\xde\xad\xbe\xef")) // 0 bit/s
 	f.Add(marshal(f, &rtcp.CCFeedbackReport{SenderSSRC: 9, ReportBlocks: []rtcp.CCFeedbackReportBlock{arrivalsOf(1, 7, 3), arrivalsOf(ours, 65534, 1, -1, 0)}}))
+	f.Add(wideOf(ours, 65534, 9, 1<<24-1, []uint16{1<<13 | 1, 0x8000 | 0b10100000000000}, 1, 2, 3))
+	f.Add(wideOf(ours, 7, 2000, 2, []uint16{0xc000 | 0b01_10_00_10_000000, 1800, 2<<13 | 2}, 100, 0xff, 0xf0, 0, 4, 1, 2, 3, 4))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := ParseReceiver(b, ours)
 		packets, other := rtcp.Unmarshal(b)
@@ -283,6 +285,7 @@ func FuzzParseReceiver(f *testing.F) {
 		}
 		checkAgainst(t, b, got, packets)
 		checkArrivals(t, b, got.Arrivals, packets)
+		checkWide(t, b, &got, packets)
 	})
 }
 
