@@ -20,8 +20,9 @@ type adaptation struct {
 	changed time.Duration // when that became another rate
 	urgent  bool          // a viewer's rate fell since the last look
 	lowered bool
-	voters  []voter // scratch
-	rates   []int   // scratch
+	voters  []voter                // scratch
+	rates   []int                  // scratch
+	wide    [2 * arrivalsMost]byte // scratch
 }
 
 // A voter is one whose rate counts.
@@ -149,17 +150,19 @@ func (s *Stream) gauge(v, sent *viewer, r rtp.Reception, now time.Duration) {
 		trip, v.thin.lsr = v.trip, r.LSR
 	}
 	r.Lost += int32(sent.again) // a receiver that got them counts them as not lost
-	s.judge(v, sent, r, trip, now)
+	s.judge(v, sent, r, trip, now, now)
 }
 
-// judge gives counters and round trip to the estimator.
-func (s *Stream) judge(v, sent *viewer, r rtp.Reception, trip, now time.Duration) {
+// judge gives counters and round trip to the estimator. They were told at an instant,
+// and are here now.
+func (s *Stream) judge(v, sent *viewer, r rtp.Reception, trip, told, now time.Duration) {
 	report := rate.Report{
 		At: now, Highest: r.Highest, Lost: r.Lost, Jitter: v.jitter(), RoundTrip: trip,
 		Packets: sent.packets + sent.refused.packets, Bytes: sent.octets + sent.refused.octets, Skipped: sent.thin.skipped,
 	}
 	if !sent.thin.on {
-		report.Lag = s.adapt.log.since(uint16(r.Highest)+1, s.packetizer.Next(), now)
+		next := s.packetizer.Next()
+		report.Lag = max(0, s.adapt.log.since(uint16(r.Highest)+1+next-s.nextOf(v), next, now)-(now-told))
 	}
 	before := v.rate.Rate(s.bounds())
 	v.rate.Report(report, s.bounds())

@@ -11,13 +11,16 @@ func TestPublishAllocatesNothing(t *testing.T) {
 		name     string
 		udp, tcp int
 		other    func(*client) *client
+		option   option
 	}{
-		{"nobody", 0, 0, nil}, {"by UDP", 3, 0, nil}, {"interleaved", 0, 3, nil}, {"both", 2, 2, nil},
-		{"by UDP, with feedback", 2, 1, (*client).setupAVPF}, {"by multicast", 1, 1, (*client).setupMulticast},
-		{"by TCP of its own", 1, 1, (*client).setupLanes},
+		{"nobody", 0, 0, nil, uncounted}, {"by UDP", 3, 0, nil, uncounted}, {"interleaved", 0, 3, nil, uncounted}, {"both", 2, 2, nil, uncounted},
+		{"by UDP, with feedback", 2, 1, (*client).setupAVPF, uncounted}, {"by multicast", 1, 1, (*client).setupMulticast, uncounted},
+		{"by TCP of its own", 1, 1, (*client).setupLanes, uncounted},
+		{"both, numbered", 2, 2, nil, counted}, {"by UDP, with feedback, numbered", 2, 1, (*client).setupAVPF, counted},
+		{"by multicast, numbered", 1, 1, (*client).setupMulticast, counted},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := newLab(t, multicast())
+			l := newLab(t, multicast(), c.option)
 			for range c.udp {
 				l.dial().setupUDP().play()
 			}

@@ -70,7 +70,7 @@ func (l *lab) dial() *client {
 	if l.trust != nil {
 		nc = tls.Client(nc, l.trust)
 	}
-	c := &client{t: l.t, lab: l, nc: nc, br: bufio.NewReaderSize(nc, 1<<16)}
+	c := &client{t: l.t, lab: l, nc: nc, br: bufio.NewReaderSize(nc, 1<<16), media: receiver{counted: l.stream != nil && l.stream.cfg.Transport}}
 	l.t.Cleanup(c.close)
 	return c
 }

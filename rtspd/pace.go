@@ -73,7 +73,7 @@ func (b *burst) chunk(from, n int) burst {
 	c.packets = b.packets[from:min(from+n, len(b.packets))]
 	c.seq += uint16(from)
 	c.key = b.key && from == 0
-	overhead := rtp.HeaderSize
+	overhead := rtp.HeaderSize + b.extra
 	if b.epoch != nil {
 		overhead += srtp.TagSize
 	}

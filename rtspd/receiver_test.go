@@ -1,6 +1,7 @@
 package rtspd
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 
@@ -23,6 +24,8 @@ type receiver struct {
 	ssrc    uint32
 	next    uint16 // the number that must follow
 	gaps    bool   // are allowed, at the beginning of a unit
+	counted bool   // packets have transport-wide numbers
+	largest int    // packet, in bytes
 	part    received
 	begun   bool
 }
@@ -34,8 +37,10 @@ func (r *receiver) push(t testing.TB, raw []byte) {
 		t.Fatalf("RTP: %v", err)
 	}
 	switch {
-	case p.Version != 2 || p.PayloadType != payloadType || p.Padding || p.Extension || len(p.CSRC) > 0:
+	case p.Version != 2 || p.PayloadType != payloadType || p.Padding || p.Extension != r.counted || len(p.CSRC) > 0:
 		t.Fatalf("RTP header %v", p.Header)
+	case r.counted && !bytes.Equal(p.GetExtension(1), binary.BigEndian.AppendUint16(nil, p.SequenceNumber)):
+		t.Fatalf("packet %d has the transport-wide number %x", p.SequenceNumber, p.GetExtension(1))
 	case r.packets > 0 && p.SSRC != r.ssrc:
 		t.Fatalf("SSRC %08X after %08X", p.SSRC, r.ssrc)
 	case r.packets > 0 && p.SequenceNumber != r.next && (!r.gaps || r.begun):
@@ -45,6 +50,7 @@ func (r *receiver) push(t testing.TB, raw []byte) {
 	}
 	r.packets++
 	r.octets += len(p.Payload)
+	r.largest = max(r.largest, len(raw))
 	r.ssrc, r.next = p.SSRC, p.SequenceNumber+1
 	if !r.begun {
 		r.part, r.begun = received{seq: p.SequenceNumber, rtptime: p.Timestamp}, true

@@ -88,7 +88,10 @@ func (s *Stream) feedback(v *viewer, packet []byte) (bye bool) {
 		v.measure(f.Report, monotonic())
 		s.gauge(v, v, f.Report, monotonic())
 	}
-	s.arrived(v, &f.Arrivals, monotonic())
+	s.arrived(v, &f.Arrivals, monotonic(), monotonic())
+	for i := range f.Wides {
+		s.arrivedWide(v, &f.Wide[i], monotonic())
+	}
 	v.rate.Cap(monotonic(), f.MaxBitrate)
 	again := f.FIR && v.fir == int(f.FIRSeq)+1 // the same wish, RFC 5104 4.3.1.2
 	if f.FIR {

@@ -156,7 +156,7 @@ func (s *Stream) resend(v *viewer, missing []rtp.NACK, now time.Duration) {
 	if len(v.resent) == 0 || v.thin.on {
 		return
 	}
-	r, overhead := s.ringOf(v), rtp.HeaderSize
+	r, overhead := s.ringOf(v), s.packetizer.Head()
 	if v.safe != nil {
 		overhead += srtp.TagSize
 	}
@@ -187,5 +187,5 @@ func (s *Stream) resend(v *viewer, missing []rtp.NACK, now time.Duration) {
 	v.octets += uint32(octets)
 	s.sent.Resent += uint64(n)
 	s.sent.Packets += uint64(n)
-	s.sent.Bytes += uint64(octets + n*rtp.HeaderSize)
+	s.sent.Bytes += uint64(octets + n*s.packetizer.Head())
 }

@@ -184,12 +184,11 @@ func (e *epoch) cover(b *burst) burst {
 	safe.epoch, safe.seq = e, uint16(e.next)
 	for _, p := range b.packets {
 		from := len(e.slab)
-		header := p.Header[:rtp.HeaderSize]
-		var own [rtp.HeaderSize]byte
-		copy(own[:], header)
-		binary.BigEndian.PutUint16(own[2:], uint16(e.next))
-		binary.BigEndian.PutUint32(own[8:], e.ssrc)
-		e.slab = e.protect.Append(e.slab, own[:], p.Header[rtp.HeaderSize:], p.Payload, e.next)
+		var room [rtp.HeaderSize + rtp.TransportNumberSize]byte
+		own := room[:rtp.HeaderSize+b.extra]
+		copy(own, p.Header)
+		rtp.Renumber(own, uint16(e.next), e.ssrc)
+		e.slab = e.protect.Append(e.slab, own, p.Header[len(own):], p.Payload, e.next)
 		e.packets = append(e.packets, rtp.Packet{Header: e.slab[from:len(e.slab):len(e.slab)]})
 		e.next++
 	}
@@ -204,6 +203,14 @@ func (s *Stream) ssrcOf(v *viewer) uint32 {
 		return v.safe.ssrc.Load()
 	}
 	return s.packetizer.SSRC()
+}
+
+// nextOf is the number that the next packet has for a viewer.
+func (s *Stream) nextOf(v *viewer) uint16 {
+	if v.safe == nil || v.safe.epoch == nil {
+		return s.packetizer.Next()
+	}
+	return uint16(v.safe.epoch.next)
 }
 
 // source tells what SETUP says of the SSRC that a viewer will see.

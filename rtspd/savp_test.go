@@ -306,7 +306,13 @@ func TestBadKeyMgmt(t *testing.T) {
 
 // One protection for all, and no allocation once running.
 func TestSRTPAllocatesNothing(t *testing.T) {
-	l := newSecureLab(t)
+	t.Run("numbered", func(t *testing.T) { checkSRTPAllocations(t, counted) })
+	t.Run("not numbered", func(t *testing.T) { checkSRTPAllocations(t) })
+}
+
+func checkSRTPAllocations(t *testing.T, options ...option) {
+	t.Helper()
+	l := newSecureLab(t, options...)
 	l.publish(true, 100)
 	for range 3 {
 		c := l.dial()

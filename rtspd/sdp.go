@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/pion/sdp/v3"
+
+	"lenslet/rtspd/rtp"
 )
 
 // track is the control attribute of the only media description.
@@ -33,16 +35,9 @@ func (s *Stream) describe(server string, local netip.Addr) ([]byte, bool) {
 		Attributes: []sdp.Attribute{
 			sdp.NewAttribute("rtpmap", fmt.Sprintf("%d H264/90000", payloadType)),
 			sdp.NewAttribute("fmtp", fmtp(sps, pps)),
-			// RTP/AVPF may be asked for in SETUP. The profile of the m= line stays
-			// RTP/AVP, which all players know; they pass over what it brings. With
-			// RTP/AVPF there, GStreamer 1.22 sets that up but sends no NACK, FFmpeg
-			// sets up RTP/AVP all the same, and live555 leaves the stream out.
-			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d nack", payloadType)),
-			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d nack pli", payloadType)),
-			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d ccm fir", payloadType)),
-			sdp.NewAttribute("rtcp-fb", "* ack ccfb"), // for all formats: RFC 8888 6
 		},
 	}
+	media.Attributes = append(media.Attributes, s.feedbackOffered()...)
 	if bitrate > 0 {
 		media.Bandwidth = []sdp.Bandwidth{{Type: "AS", Bandwidth: uint64(bitrate+999) / 1000}} // kbit/s, RFC 4566 5.8
 	}
@@ -70,6 +65,25 @@ func (s *Stream) describe(server string, local netip.Addr) ([]byte, bool) {
 	}
 	b, err := d.Marshal()
 	return b, err == nil
+}
+
+// feedbackOffered is what viewers may tell. RTP/AVPF may be asked for in SETUP. The
+// profile of the m= line stays RTP/AVP, which all players know; they pass over what it
+// brings. With RTP/AVPF there, GStreamer 1.22 sets that up but sends no NACK, FFmpeg sets
+// up RTP/AVP all the same, and live555 leaves the stream out.
+func (s *Stream) feedbackOffered() []sdp.Attribute {
+	all := []sdp.Attribute{
+		sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d nack", payloadType)),
+		sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d nack pli", payloadType)),
+		sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d ccm fir", payloadType)),
+		sdp.NewAttribute("rtcp-fb", "* ack ccfb"), // for all formats: RFC 8888 6
+	}
+	if s.cfg.Transport {
+		all = append(all,
+			sdp.NewAttribute("rtcp-fb", fmt.Sprintf("%d transport-cc", payloadType)),
+			sdp.NewAttribute("extmap", fmt.Sprintf("%d %s", rtp.TransportNumberID, rtp.TransportNumberURI)))
+	}
+	return all
 }
 
 func (s *Stream) title() string {

@@ -55,16 +55,24 @@ func (l *sentLog) find(now time.Duration, is func(i int) bool) (age time.Duratio
 	return age
 }
 
-// A sentWalk finds when packets were sent, one after the other with falling numbers.
+// A sentWalk finds when packets were sent, one after the other with falling numbers, which
+// are those that a viewer sees.
 type sentWalk struct {
-	log *sentLog
-	n   int // of the unit that the walk is at
+	log  *sentLog
+	n    int    // of the unit that the walk is at
+	less uint16 // than in the log
+	next uint16 // number of the packet that is not sent yet
 }
 
-func (l *sentLog) backward() sentWalk { return sentWalk{l, l.n - 1} }
+// backward begins at the next packet, which has one number in the log and another one
+// for the viewer.
+func (l *sentLog) backward(next, seen uint16) sentWalk {
+	return sentWalk{l, l.n - 1, next - seen, seen}
+}
 
 // when is the time of a packet. False: it is too old, or was not sent yet.
 func (w *sentWalk) when(seq uint16) (at time.Duration, known bool) {
+	seq += w.less
 	for ; w.n >= 0 && w.n >= w.log.n-len(w.log.units); w.n-- {
 		if u := &w.log.units[w.n%len(w.log.units)]; int16(seq-u.seq) >= 0 {
 			return u.at, true

@@ -14,6 +14,7 @@ type Stats struct {
 	Refused         uint64        // packets that the kernel did not take
 	Skips           uint64        // times that a slow viewer was moved on to a key frame
 	Received, Lost  uint64        // packets, by the viewers' reports
+	PacketReports   uint64        // feedback about single packets, RFC 8888 or transport-wide
 	Unreachable     uint64        // viewers whose port was found closed
 	Resent          uint64        // packets sent once more, since a viewer missed them
 	Jitter          time.Duration // the largest of the viewers now connected

@@ -41,6 +41,7 @@ type StreamConfig struct {
 	Parameters Parameters // may be nil: nothing to read or to change
 	KeyFrame   func()     // asks the codec for a key frame; must not block
 	MTU        int        // bytes of an RTP packet at most; 1,400 when 0
+	Transport  bool       // packets carry transport-wide numbers, and feedback about these is offered
 	Multicast  Multicast  // where viewers by multicast are served
 
 	Pacing      Pacing // whose packets are paced
@@ -97,6 +98,9 @@ func NewStream(cfg StreamConfig) *Stream {
 		packetizer: rtp.NewPacketizer(payloadType, binary.BigEndian.Uint32(r[:]), binary.BigEndian.Uint16(r[4:]), cfg.MTU),
 		clock:      rtp.NewClock(binary.BigEndian.Uint32(r[6:])),
 		asked:      -keyFrameShare,
+	}
+	if cfg.Transport {
+		s.packetizer.NumberTransport()
 	}
 	s.pool.took, s.vault = &s.took, newVault()
 	s.adapt.floor = defaultFloor
@@ -160,6 +164,7 @@ func (s *Stream) Publish(u Unit) {
 type burst struct {
 	packets  []rtp.Packet
 	octets   int    // of payload
+	extra    int    // bytes by which an RTP header is longer than the least: extensions
 	seq      uint16 // of the first packet
 	rtptime  uint32
 	captured time.Duration
@@ -169,19 +174,22 @@ type burst struct {
 
 // framedLen is the number of bytes that the packets take interleaved.
 func (b *burst) framedLen() int {
-	each := rtp.HeaderSize + wire.InterleavedHead
+	each := rtp.HeaderSize + b.extra + wire.InterleavedHead
 	if b.epoch != nil {
 		each += srtp.TagSize
 	}
 	return b.octets + len(b.packets)*each
 }
 
+// extra is by how much RTP headers are longer than the least.
+func (s *Stream) extra() int { return s.packetizer.Head() - rtp.HeaderSize }
+
 // fanOut sends a unit. True: it is borrowed until all of it is sent.
 func (s *Stream) fanOut(u Unit) (borrowed bool) {
-	b := burst{seq: s.packetizer.Next(), rtptime: s.clock.RTP(u.Timestamp()), captured: u.Timestamp(), key: u.Key()}
+	b := burst{seq: s.packetizer.Next(), rtptime: s.clock.RTP(u.Timestamp()), captured: u.Timestamp(), key: u.Key(), extra: s.extra()}
 	b.packets = s.packetizer.Packetize(u.NALUs(), b.rtptime)
 	for _, p := range b.packets {
-		b.octets += p.Len() - rtp.HeaderSize
+		b.octets += p.Len() - s.packetizer.Head()
 	}
 	if len(b.packets) == 0 {
 		return false
@@ -249,7 +257,7 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 	v.packets += uint32(n)
 	v.octets += uint32(octets)
 	s.sent.Packets += uint64(n)
-	s.sent.Bytes += uint64(octets + n*rtp.HeaderSize)
+	s.sent.Bytes += uint64(octets + n*s.packetizer.Head())
 	if first {
 		s.reportTo(v, monotonic(), time.Now())
 	}

@@ -64,8 +64,8 @@ func derive(key, salt []byte, label byte, size int) []byte {
 	return out
 }
 
-// Append writes the protected packet behind dst: a header without extensions or
-// contributing sources, of 12 bytes, and a payload in two parts. The index is
+// Append writes the protected packet behind dst: a header, which stays readable with
+// its extensions, and a payload in two parts. The index is
 // that of RFC 3711 section 3.3.1: the rollover counter, and in the last 16 bits
 // the sequence number. It may be used once only.
 func (p *Protector) Append(dst, header, payload1, payload2 []byte, index uint64) []byte {
