@@ -18,7 +18,7 @@ const (
 	slateBitrate = 200_000                // bit/s at most; one still picture needs little
 )
 
-// A slate shows viewers that there is no signal, in the size of the stream, so
+// A slate shows viewers that there is no signal, in the size that was sent, so
 // that nobody's decoder has to change. It belongs to one goroutine.
 type slate struct {
 	p      *Pipeline
@@ -68,7 +68,7 @@ func (p *Pipeline) standsStill() bool {
 
 // show sends one picture, the first as a key frame.
 func (s *slate) show() error {
-	now := s.p.Settings()
+	now := s.p.shown()
 	if now.Width == 0 { // there was no camera yet
 		now.Width, now.Height = 640, 360
 	}
@@ -90,6 +90,18 @@ func (s *slate) show() error {
 	s.frame.Lend()
 	_, err := s.codec.Encode(&s.frame)
 	return err
+}
+
+// shown are the settings, with the size of the pictures that were sent last, which the
+// network may have made smaller.
+func (p *Pipeline) shown() Settings {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.settings
+	if p.told.Width > 0 {
+		s.Width, s.Height = p.told.Width, p.told.Height
+	}
+	return s
 }
 
 func (s *slate) open(of Settings) error {

@@ -148,6 +148,29 @@ func TestSlateBeforeTheCamera(t *testing.T) {
 	}
 }
 
+// TestSlateOfASmallerPicture: what the network made smaller stays so, and no decoder has
+// to change.
+func TestSlateOfASmallerPicture(t *testing.T) {
+	t.Parallel()
+	s, screen := &stock{}, &screen{}
+	r := newRigWith(t, func(r *rig, cfg *PipelineConfig) {
+		cfg.OpenSource, cfg.OpenEncoder, cfg.OpenSlate, cfg.PublishSlate = s.openSource, s.openCodec, screen.open, screen.publish
+		cfg.AdaptResolution = true
+	})
+	if err := r.set("resolution=1280x720", "framerate=30", "bitrate=2000000"); err != nil {
+		t.Fatal(err)
+	}
+	r.Adapt(250_000)
+	r.goesOn(t)
+	s.setAway(unix.ENOENT)
+	r.source.set(func() { r.source.fails = unix.ENODEV })
+	r.waitState(t, "no camera")
+	screen.await(t, 1)
+	if is, _ := screen.codecs[0].inForce(); is.size() != "640x360" {
+		t.Errorf("the slate is %s, and the pictures were 640x360", is.size())
+	}
+}
+
 // TestNoSlate: one that cannot be made is said once, and harms nobody.
 func TestNoSlate(t *testing.T) {
 	t.Parallel()
