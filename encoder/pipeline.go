@@ -128,7 +128,10 @@ type failure struct {
 const (
 	drainLimit = 5 * time.Second        // for what is under way, at a change
 	stopLimit  = time.Second            // for a source and a codec to stop
+	feedLimit  = 500 * time.Millisecond // of it, for a codec to take a frame
 	closeLimit = 500 * time.Millisecond // for them to close
+	brokeLimit = 100 * time.Millisecond // for a codec to close that did not stop: it is left behind, most likely
+	heldLimit  = 100 * time.Millisecond // for a source to stop whose frames are in a codec that does not
 	startLimit = 5 * time.Second        // for them to open and to start
 )
 
@@ -352,15 +355,7 @@ func (p *Pipeline) halt(ctx context.Context, drain bool) error {
 		p.cut(f)
 	}
 	f.halting.Store(true)
-	select {
-	case <-f.fed:
-	case <-ctx.Done():
-		if f.inCodec.Load() {
-			f.codec.setBroken(true)
-		} else {
-			f.source.setBroken(true)
-		}
-	}
+	f.unfeed(ctx, drain)
 	if drain {
 		if err := order(ctx, f.codec, func(c Codec) error { return c.Drain(ctx) }); err != nil {
 			p.cfg.Log.Warn("the encoder did not finish what it had", "encoder", f.codec.is.Name(), "error", err)
@@ -371,6 +366,11 @@ func (p *Pipeline) halt(ctx context.Context, drain bool) error {
 	}
 	err := halted(ctx, f.codec, Codec.Stop)
 	p.cut(f)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errSilent) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, heldLimit)
+		defer cancel()
+	}
 	return errors.Join(err, halted(ctx, f.source, Source.Stop))
 }
 

@@ -1,6 +1,7 @@
 package encoder
 
 import (
+	"context"
 	"errors"
 	"os"
 	"time"
@@ -39,6 +40,30 @@ func (p *Pipeline) feed(f *flow) {
 			p.fail(f, reopenCodec, err)
 			return
 		}
+	}
+}
+
+// unfeed waits for the end of feed. Who keeps it is broken; a codec soon, unless what is
+// in it is still to come out.
+func (f *flow) unfeed(ctx context.Context, drain bool) {
+	soon, cancel := context.WithTimeout(ctx, feedLimit)
+	defer cancel()
+	select {
+	case <-f.fed:
+		return
+	case <-soon.Done():
+	}
+	if drain || !f.inCodec.Load() {
+		select {
+		case <-f.fed:
+			return
+		case <-ctx.Done():
+		}
+	}
+	if f.inCodec.Load() {
+		f.codec.setBroken(true)
+	} else {
+		f.source.setBroken(true)
 	}
 }
 

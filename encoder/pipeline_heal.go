@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"lenslet/capture"
 	"lenslet/capture/v4l2"
 )
@@ -257,7 +255,11 @@ func (p *Pipeline) mend(ctx context.Context, r rung) error {
 	stop, cancel := context.WithTimeout(ctx, stopLimit)
 	defer cancel()
 	err := p.halt(stop, false)
-	stop, cancel = context.WithTimeout(ctx, closeLimit)
+	limit := closeLimit
+	if p.encoder != nil && p.encoder.isBroken() {
+		limit = brokeLimit
+	}
+	stop, cancel = context.WithTimeout(ctx, limit)
 	defer cancel()
 	if c := p.encoder; c != nil && (r >= reopenCodec || c.isBroken()) {
 		if c.setBroken(false); p.cfg.OpenEncoder != nil {
@@ -377,22 +379,4 @@ func (p *Pipeline) dropSource(ctx context.Context) error {
 	p.past.Dropped += d.is.Dropped()
 	p.mu.Unlock()
 	return d.close(ctx)
-}
-
-// smaller is a smaller picture to try after an error: the driver lacked memory,
-// or a size on the way to a smaller one is not offered.
-func smaller(asked, got Settings, err error, shrunk bool) (Settings, bool) {
-	var op *v4l2.OpError
-	var unknown *capture.NotOffered
-	lacks := errors.As(err, &op) && op.Op == "VIDIOC_REQBUFS" && errors.Is(err, unix.ENOMEM)
-	if !lacks && !(shrunk && errors.As(err, &unknown)) {
-		return asked, false
-	}
-	for _, size := range [][2]int{{1920, 1080}, {1280, 720}, {640, 480}, {640, 360}, {320, 240}} {
-		if size[0]*size[1] < got.Width*got.Height {
-			asked.Width, asked.Height = size[0], size[1]
-			return asked, true
-		}
-	}
-	return asked, false
 }

@@ -3,8 +3,14 @@ package encoder
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"lenslet/capture"
+	"lenslet/capture/v4l2"
 )
 
 // What a smaller picture is taken for.
@@ -110,4 +116,22 @@ func (p *Pipeline) ResolutionNow() string {
 		return "unknown"
 	}
 	return p.told.size()
+}
+
+// smaller is a smaller picture to try after an error: the driver lacked memory,
+// or a size on the way to a smaller one is not offered.
+func smaller(asked, got Settings, err error, shrunk bool) (Settings, bool) {
+	var op *v4l2.OpError
+	var unknown *capture.NotOffered
+	lacks := errors.As(err, &op) && op.Op == "VIDIOC_REQBUFS" && errors.Is(err, unix.ENOMEM)
+	if !lacks && !(shrunk && errors.As(err, &unknown)) {
+		return asked, false
+	}
+	for _, size := range [][2]int{{1920, 1080}, {1280, 720}, {640, 480}, {640, 360}, {320, 240}} {
+		if size[0]*size[1] < got.Width*got.Height {
+			asked.Width, asked.Height = size[0], size[1]
+			return asked, true
+		}
+	}
+	return asked, false
 }
