@@ -20,7 +20,7 @@ func TestLinksThatVanish(t *testing.T) {
 	near, far := nettest.Connect(t, 40, camera, nettest.NewHost(t))
 	_, gone := nettest.Connect(t, 41, camera, nettest.NewHost(t))
 	gone.Run(t, "ip", "route", "add", "default", "dev", gone.Name)
-	s := serveSyntheticOn(t, near, "", func(c *rtspd.Config) { c.SessionTimeout = timeout })
+	s := serveSyntheticOn(t, near, "", func(c *rtspd.Config, _ *rtspd.StreamConfig) { c.SessionTimeout = timeout })
 	back, lost := attend(t, far, s, "udp"), attend(t, gone, s, "udp")
 	back.units(30)
 	lost.units(30)

@@ -50,6 +50,7 @@ type config struct {
 	NoSignal string `toml:"no_signal"` // freeze, or picture: what viewers see while the camera gives nothing
 
 	Adapt           string `toml:"adapt"`            // majority, slowest or off: whom the bit rate follows when the network carries less
+	TransportCC     bool   `toml:"transport_cc"`     // packets carry transport-wide numbers, about which viewers may report
 	AdaptResolution bool   `toml:"adapt_resolution"` // a smaller picture is sent where fewer pictures are not enough
 
 	// What a running daemon takes anew (reload.go).

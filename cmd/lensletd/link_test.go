@@ -54,27 +54,28 @@ func (u *syntheticUnit) Release()                 {}
 // serveSynthetic serves one at an end of a link, until the test ends.
 func serveSynthetic(t *testing.T, at *nettest.End) *synthetic {
 	t.Helper()
-	return serveSyntheticOn(t, at, at.IPv4.String(), func(*rtspd.Config) {})
+	return serveSyntheticOn(t, at, at.IPv4.String(), func(*rtspd.Config, *rtspd.StreamConfig) {})
 }
 
 // serveSyntheticOn serves one at an address; "": at all.
-func serveSyntheticOn(t *testing.T, at *nettest.End, host string, tune func(*rtspd.Config)) *synthetic {
+func serveSyntheticOn(t *testing.T, at *nettest.End, host string, tune func(*rtspd.Config, *rtspd.StreamConfig)) *synthetic {
 	t.Helper()
 	s := &synthetic{}
 	s.codec.Store(syntheticRate)
 	s.least.Store(syntheticRate)
-	s.stream = rtspd.NewStream(rtspd.StreamConfig{Path: "main", KeyFrame: func() { s.key.Store(true) }, Bitrate: func(bps int) {
+	cfg := rtspd.Config{Log: slog.New(slog.NewTextHandler(&s.log, nil))}
+	stream := rtspd.StreamConfig{Path: "main", KeyFrame: func() { s.key.Store(true) }, Bitrate: func(bps int) {
 		s.codec.Store(int64(bps))
 		s.least.Store(min(s.least.Load(), int64(bps)))
-	}})
+	}}
+	tune(&cfg, &stream)
+	s.stream = rtspd.NewStream(stream)
 	s.stream.Describe(30, syntheticRate)
 	var listener net.Listener
 	var server *rtspd.Server
 	at.Do(t, func() {
 		var err error
 		if listener, err = net.Listen("tcp", net.JoinHostPort(host, "0")); err == nil {
-			cfg := rtspd.Config{Log: slog.New(slog.NewTextHandler(&s.log, nil))}
-			tune(&cfg)
 			server, err = rtspd.NewServer(cfg, s.stream)
 		}
 		if err != nil {

@@ -150,7 +150,7 @@ func (d *daemon) open() (err error) {
 		return err
 	}
 	d.stream = rtspd.NewStream(rtspd.StreamConfig{
-		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet, Multicast: d.multicast(),
+		Path: path, Title: d.name(), Parameters: p, KeyFrame: d.pipeline.RequestKeyFrame, MTU: d.Packet, Multicast: d.multicast(), Transport: d.TransportCC,
 		Pacing: pacings()[d.Pacing], PacingChunk: d.Chunk, Adapt: d.adapt(), Bitrate: d.pipeline.Adapt,
 	})
 	d.rememberSets()
