@@ -100,18 +100,19 @@ func (k *killing) launch() *process {
 	return p
 }
 
-// killWhileSet kills it while settings are changed all the time.
-func (k *killing) killWhileSet(from int) {
+// killWhileSet kills it while settings are changed all the time: at a random moment, or
+// at the nth change of a file.
+func (k *killing) killWhileSet(from, nth int) {
+	a := k.lieInWait(nth)
 	p := k.launch()
 	pestered := pester(k.t, p.url, from)
-	time.Sleep(time.Duration(k.random.IntN(1500)) * time.Millisecond) // the moment under test
-	p.kill()
+	a.spring(p, time.Duration(k.random.IntN(1500))*time.Millisecond)
 	<-pestered
 }
 
-// killAtStart kills it while it starts, the first time or not. The moment in which
-// a file is half written is short: what that leaves behind is there each time.
-func (k *killing) killAtStart() {
+// killAtStart kills it while it starts, the first time or not. What a start that was
+// killed before leaves behind is there each time.
+func (k *killing) killAtStart(nth int) {
 	if err := os.WriteFile(filepath.Join(k.dir, ".new-1"), []byte("[set]\n"), 0o600); err != nil {
 		k.t.Fatal(err)
 	}
@@ -120,13 +121,13 @@ func (k *killing) killAtStart() {
 			_ = os.Remove(filepath.Join(k.dir, name))
 		}
 	}
+	a := k.lieInWait(nth)
 	p := spawnSet(k.t, k.bin, k.listeners, "-source", "pattern", "-listen", k.address, "-auth", "password")
-	time.Sleep(time.Duration(k.random.IntN(150)) * time.Millisecond) // the moment under test
-	p.kill()
+	a.spring(p, time.Duration(k.random.IntN(150))*time.Millisecond)
 }
 
 // Killed at any time, also while settings are changed, and passwords and a
-// certificate are made, it leaves whole files, and the next start has the same
+// certificate are made, and between any two steps of writing these, it leaves whole files, and the next start has the same
 // ports and streams.
 func TestKilledAtAnyTime(t *testing.T) {
 	dir := filepath.Dir(newState(t))
@@ -138,10 +139,14 @@ func TestKilledAtAnyTime(t *testing.T) {
 		listeners: fmt.Sprintf("listen_tls = %q\nlisten_http = %q\nrtspu = %q\n", at(), at(), at()),
 	}
 	for i := range 50 {
+		nth := 0
+		if i%4 >= 2 {
+			nth = 1 + i/4%6 // a file is whole after six
+		}
 		if i%2 == 0 {
-			k.killWhileSet(1000 * i)
+			k.killWhileSet(1000*i, nth)
 		} else {
-			k.killAtStart()
+			k.killAtStart(nth)
 		}
 		checkState(t, dir)
 		p := k.launch()
