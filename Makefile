@@ -11,7 +11,7 @@ BENCH   ?=
 COUNT   ?= 1
 SENDING  = ./rtspd/udp ./rtspd/rtp
 
-.PHONY: run build test plots race virt virt-clients dist lint fuzz soak bench bench-smoke bench-arm clean
+.PHONY: run build test plots race virt virt-clients dist deb deb-test lint fuzz soak bench bench-smoke bench-arm clean
 
 run: ## build, and stream: the first camera, else the test pattern
 	@.ci/deps run
@@ -45,6 +45,13 @@ virt-clients: ## players on this machine against lensletd on the virtual board
 
 dist: ## stripped binaries for the boards, with their sizes
 	.ci/dist '$(VERSION)'
+
+deb: ## Debian packages for arm64, armhf (ARMv7) and amd64 into dist/
+	.ci/deb '$(VERSION)' dist
+
+deb-test: ## the packages, and one through its life on a Debian that is booted for it (needs root)
+	@.ci/deps deb
+	$(GO) test -tags deb -count 1 -v -run '^TestDebian' -timeout 15m ./systemd
 
 lint:
 	.ci/lint
