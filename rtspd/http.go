@@ -116,7 +116,8 @@ func (t *tunnels) leave(p *passage, c *conn) (other *conn) {
 // welcome looks at the first bytes of a connection. What is not HTTP is given
 // back. With HTTP the connection becomes one half of a tunnel: the one of the
 // GET goes on as a connection whose requests come through the tunnel, the one
-// of the POST does nothing else than to carry, and is over when welcome returns.
+// of the POST does nothing else than to carry, and is over when welcome returns;
+// so is one with a file (upload.go).
 func (c *conn) welcome(b []byte) (rest []byte, over bool, err error) {
 	switch tunnel.Sniff(b) {
 	case tunnel.Undecided:
@@ -124,6 +125,8 @@ func (c *conn) welcome(b []byte) (rest []byte, over bool, err error) {
 	case tunnel.RTSP:
 		c.welcomed = true
 		return b, false, nil
+	case tunnel.Upload:
+		return c.upload(b)
 	}
 	head, n, err := tunnel.ParseHead(b)
 	switch {

@@ -32,6 +32,7 @@ type Config struct {
 	Limits         Limits
 	Datagrams      *net.UDPConn // where requests may come in datagrams (rtspu); nil: nowhere
 	SRTP           SRTPMode     // who is sent SRTP
+	Uploads        Uploads      // who takes files that admins send by HTTP over TLS; nil: nobody
 	Settled        func()       // called a second or two after viewers have come or gone, when no more do; may be nil
 	Log            *slog.Logger
 }

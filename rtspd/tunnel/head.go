@@ -16,6 +16,7 @@ const (
 	RTSP                  // not HTTP
 	Get                   // an HTTP GET
 	Post                  // an HTTP POST
+	Upload                // an HTTP PUT or HEAD, which belongs to no tunnel
 )
 
 // MaxHead is the most bytes of a head, its empty line included.
@@ -27,13 +28,13 @@ const maxCookie = 256
 // ErrIncomplete says that the head is good as far as it goes.
 var ErrIncomplete = errors.New("tunnel: head is incomplete")
 
-// Sniff tells what the bytes begin that a connection begins with. RTSP has no
-// method GET or POST; GET_PARAMETER is told from GET by the space.
+// Sniff tells what the bytes begin that a connection begins with. RTSP has none
+// of these methods; GET_PARAMETER is told from GET by the space.
 func Sniff(b []byte) Kind {
 	for _, k := range []struct {
 		method string
 		kind   Kind
-	}{{"GET ", Get}, {"POST ", Post}} {
+	}{{"GET ", Get}, {"POST ", Post}, {"PUT ", Upload}, {"HEAD ", Upload}} {
 		n := min(len(b), len(k.method))
 		switch {
 		case string(b[:n]) != k.method[:n]:

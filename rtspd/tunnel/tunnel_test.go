@@ -12,6 +12,7 @@ func TestSniff(t *testing.T) {
 	for in, want := range map[string]Kind{
 		"": Undecided, "G": Undecided, "GET": Undecided, "P": Undecided, "POST": Undecided,
 		"GET ": Get, "GET / HTTP/1.0": Get, "POST ": Post, "POST /x": Post,
+		"PU": Undecided, "PUT ": Upload, "PUT /x": Upload, "HEA": Undecided, "HEAD ": Upload, "PUTS": RTSP,
 		"GET_PARAMETER": RTSP, "GET\t": RTSP, "OPTIONS": RTSP, "PLAY": RTSP, "PO ": RTSP, "get ": RTSP, "$": RTSP, "\r\nGET ": RTSP,
 	} {
 		if got := Sniff([]byte(in)); got != want {
