@@ -18,12 +18,13 @@ const usage = `usage:
   lensletctl get URL [NAME...]                show parameters, all without a name
   lensletctl set URL NAME=VALUE...            change parameters, all or none
   lensletctl watch [-n LINES] URL             statistics, one line a second
+  lensletctl update URL BUNDLE                send a new version, and install it
 
 URL is rtsp://host:8554/main or a part of it: a host, host:port, host/path, or
 the name of a camera that discover lists. Without a port 8554 and 554 are tried,
 without a path it is /main. rtsps://host is encrypted, on port 8322 or 322; with
 #sha256=FINGERPRINT behind it, as lensletd prints it, that certificate is the
-only one trusted.
+only one trusted. An update goes over TLS in any case.
 
 The password is in the URL, as in rtsp://admin:PASSWORD@host, or in the
 environment, where nobody else sees it: LENSLET_USER (default admin) and
@@ -103,6 +104,8 @@ func (t *tool) run(ctx context.Context, args []string) error {
 		return t.set(ctx, args[1:])
 	case "watch":
 		return t.watch(ctx, args[1:])
+	case "update":
+		return t.update(ctx, args[1:])
 	case "help", "-h", "-help", "--help":
 		return flag.ErrHelp
 	}

@@ -32,6 +32,7 @@ type config struct {
 	State   string         `toml:"state"`   // directory of what outlives the daemon; "" = where the user's state is
 	Persist bool           `toml:"persist"` // what viewers set is kept for the next start
 	Push    pushConfig     `toml:"push"`    // a media server to publish to
+	Update  updateConfig   `toml:"update"`  // where new versions come from
 	Set     map[string]any `toml:"set"`     // parameters to begin with
 
 	// Encryption, and RTSP inside of HTTP.
@@ -254,6 +255,9 @@ func (c *config) validate() error {
 		return usagef("host %q %v", c.Host, err)
 	}
 	if err := c.Push.validate(); err != nil {
+		return err
+	}
+	if err := c.Update.validate(); err != nil {
 		return err
 	}
 	if err := c.passwords.validate(); err != nil {

@@ -5,7 +5,9 @@
 // signal comes (run.go), and what viewers read and change is translated between
 // them (parameters.go).
 //
-// `lensletd firstboot` takes over what an owner wrote to the card (firstboot.go).
+// `lensletd firstboot` takes over what an owner wrote to the card (firstboot.go),
+// and `lensletd update` installs a new version that was sent, or lies on the card, or
+// at a URL (update.go).
 package main
 
 import (
@@ -25,8 +27,13 @@ var version = "devel"
 // command is what the first argument asks for; without one of these words lensletd
 // streams.
 func command(args []string) (do func(context.Context, []string, io.Writer, io.Writer) error, rest []string) {
-	if len(args) > 0 && args[0] == "firstboot" {
-		return firstBoot, args[1:]
+	if len(args) > 0 {
+		switch args[0] {
+		case "firstboot":
+			return firstBoot, args[1:]
+		case "update":
+			return runUpdate, args[1:]
+		}
 	}
 	return run, args
 }

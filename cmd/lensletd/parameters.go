@@ -12,6 +12,7 @@ import (
 
 	"lenslet/board"
 	"lenslet/board/advert"
+	"lenslet/board/update"
 	"lenslet/encoder"
 	"lenslet/rtspd"
 	"lenslet/rtspd/wire"
@@ -24,6 +25,7 @@ type parameters struct {
 	stream   *rtspd.Stream
 	advert   *advert.Advert // nil: the camera has no name on the LAN
 	push     *rtspd.Push    // nil: the stream is not published elsewhere
+	updates  *update.Store
 	kept     *keeper
 	started  time.Time
 	setting  sync.Mutex // one at a time, so that the last one is what is kept
@@ -43,7 +45,7 @@ func readOnly() []string {
 		"frames_copied", "units_copied", "packets_sent", "bytes_sent", "sends_segmented", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable",
 		"viewers_paced", "packets_paced", "viewers_thinned", "bitrate_now", "resolution_now", "round_trip",
 		"jitter", "latency", "uptime", "temperature", "throttled", "push", "state", "faults",
-		"last_fault", "heap_allocations",
+		"last_fault", "heap_allocations", "version", "update_state", "update_progress",
 	}
 }
 
@@ -146,6 +148,12 @@ func (r *reading) value(name string) (string, bool) {
 		return r.p.pipeline.Camera(), true
 	case "push":
 		return r.p.push.Status(), true
+	case "version":
+		return version, true
+	case "update_state":
+		return r.p.updates.Status().String(), true
+	case "update_progress":
+		return strconv.Itoa(r.p.updates.Status().Progress), true
 	case "heap_allocations": // to the object; runtime/metrics counts some later
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)

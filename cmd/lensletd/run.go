@@ -154,9 +154,10 @@ func (d *daemon) open() (err error) {
 		Pacing: pacings()[d.Pacing], PacingChunk: d.Chunk, Adapt: d.adapt(), Bitrate: d.pipeline.Adapt,
 	})
 	d.rememberSets()
-	p.stream, p.advert = d.stream, d.advert
+	up := d.openUploads()
+	p.stream, p.advert, p.updates = d.stream, d.advert, up.store
 	d.server, err = rtspd.NewServer(rtspd.Config{
-		Name: "lenslet/" + version, Log: d.log, Datagrams: d.datagrams, Directions: d.directions(),
+		Name: "lenslet/" + version, Log: d.log, Datagrams: d.datagrams, Directions: d.directions(), Uploads: up,
 		Users: d.login.users(), Realm: d.name(), Limits: d.Limits.server(), SRTP: d.srtp(),
 		SessionTimeout: d.timing.session, NonceLifetime: d.timing.nonce,
 		Settled: debug.FreeOSMemory, // a session's requests leave more behind than it keeps

@@ -1,0 +1,149 @@
+package update
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// tail is how many bytes at the end tell a bundle from others: its signature is
+// there.
+const tail = 16 << 10
+
+// identify tells a bundle from others.
+func identify(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(f, max(0, info.Size()-tail), tail)); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x-%d", sum.Sum(nil)[:8], info.Size()), nil
+}
+
+// fromCard installs the first bundle on the card that has no result yet: a text
+// file beside it, which also keeps it from being tried again. Who deletes that
+// has it tried again.
+func (in *Installer) fromCard(ctx context.Context) (done bool, err error) {
+	if in.Card == "" {
+		return false, nil
+	}
+	entries, err := os.ReadDir(in.Card)
+	if err != nil {
+		return false, nil // no card, or no such partition
+	}
+	for _, e := range entries {
+		if !strings.EqualFold(filepath.Ext(e.Name()), ".raucb") || !e.Type().IsRegular() {
+			continue
+		}
+		file := filepath.Join(in.Card, e.Name())
+		id, err := identify(file)
+		if err != nil || in.told(file, id) {
+			continue
+		}
+		if in.tried(id) > most { // its result cannot be written
+			continue
+		}
+		err = in.install(ctx, file)
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		result := "installed: version " + in.last.Version + ". The camera restarted into it, on trial; if that failed it runs the version before again."
+		if err != nil {
+			result = "not installed: " + err.Error()
+		}
+		if err := in.tellOnCard(file, id, result); err != nil {
+			in.Log.Warn("the result of an update cannot be written beside it", "file", file, "error", err)
+			in.giveUp(id)
+		}
+		if err != nil {
+			return false, in.failed(fmt.Errorf("%s: %w", e.Name(), err))
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// giveUp lets a bundle not be tried again whose result cannot be written.
+func (in *Installer) giveUp(id string) {
+	in.untry(id)
+	for range most + 1 {
+		if err := in.try(id); err != nil {
+			in.Log.Warn("an update on the card may be tried again", "error", err)
+		}
+	}
+}
+
+// told tells whether the result of that bundle is there.
+func (in *Installer) told(file, id string) bool {
+	text, err := os.ReadFile(file + ".txt")
+	return err == nil && strings.Contains(string(text), id)
+}
+
+// tellOnCard writes the result, with the line ends of all systems.
+func (in *Installer) tellOnCard(file, id, result string) error {
+	return onCard(in.Card, func() error {
+		f, err := os.OpenFile(file+".txt", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(f, "%s: %s\r\n\r\nDelete this file to have it tried again (%s).\r\n", filepath.Base(file), clean(result), id)
+		if err == nil {
+			err = f.Sync()
+		}
+		if closed := f.Close(); err == nil {
+			err = closed
+		}
+		return err
+	})
+}
+
+// onCard does something while the card can be written to.
+func onCard(dir string, do func() error) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return err
+	}
+	if fs.Flags&unix.ST_RDONLY == 0 {
+		return do()
+	}
+	keep := mountFlags(uint64(fs.Flags))
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|keep, ""); err != nil {
+		return fmt.Errorf("make %s writable: %w", dir, err)
+	}
+	err := do()
+	if again := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY|keep, ""); err == nil && again != nil {
+		err = fmt.Errorf("make %s read-only again: %w", dir, again)
+	}
+	return err
+}
+
+// mountFlags turns what statfs tells of a mount into what mount takes, but for
+// read-only.
+func mountFlags(f uint64) (keep uintptr) {
+	for _, flag := range []struct {
+		told uint64
+		take uintptr
+	}{
+		{unix.ST_NOSUID, unix.MS_NOSUID}, {unix.ST_NODEV, unix.MS_NODEV}, {unix.ST_NOEXEC, unix.MS_NOEXEC}, {unix.ST_SYNCHRONOUS, unix.MS_SYNCHRONOUS},
+		{unix.ST_NOATIME, unix.MS_NOATIME}, {unix.ST_NODIRATIME, unix.MS_NODIRATIME}, {unix.ST_RELATIME, unix.MS_RELATIME},
+	} {
+		if f&flag.told != 0 {
+			keep |= flag.take
+		}
+	}
+	return keep
+}
