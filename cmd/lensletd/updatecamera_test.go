@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,7 +28,8 @@ type updatable struct {
 	t                *testing.T
 	dir, state       string // the latter is lensletd's
 	config           []string
-	url, pin, host   string // rtsps://, without a user
+	plain            string // the URL without TLS, and without a user
+	host, pin        string // of TLS
 	lensletd, ctl    string // programs
 	installer        *buffer
 	paused           sync.Mutex // held: nothing is installed
@@ -45,8 +47,11 @@ func startUpdatable(t *testing.T, auth string, settings ...string) *updatable {
 	t.Helper()
 	u := &updatable{t: t, dir: t.TempDir(), state: t.TempDir(), installer: &buffer{}, adminCredentials: "admin:" + adminPassword + "@"}
 	t.Setenv("STATE_DIRECTORY", u.state)
-	u.lensletd, u.ctl = filepath.Join(u.dir, "bin", "lensletd"), filepath.Join(u.dir, "bin", "lensletctl")
-	client(t, 5*time.Minute, "go", "build", "-ldflags", "-X main.version=1.0", "-o", filepath.Join(u.dir, "bin")+"/", ".", "../lensletctl")
+	bin := filepath.Join(scratch, "updates") // of all tests
+	u.lensletd, u.ctl = filepath.Join(bin, "lensletd"), filepath.Join(bin, "lensletctl")
+	if _, err := os.Stat(u.ctl); err != nil {
+		client(t, 5*time.Minute, "go", "build", "-ldflags", "-X main.version=1.0", "-o", bin+"/", ".", "../lensletctl")
+	}
 	for _, name := range []string{"ours", "foreign"} {
 		u.makeKey(name)
 	}
@@ -67,6 +72,7 @@ func startUpdatable(t *testing.T, auth string, settings ...string) *updatable {
 		t.Fatalf("lensletd says:\n%s", said)
 	}
 	u.host, u.pin = found[1], found[2]
+	u.plain = "rtsp://" + regexp.MustCompile(`open it at\s+rtsp://(?:\S+@)?(\S+?)/main`).FindStringSubmatch(said)[1] + "/main"
 	u.watch()
 	return u
 }
@@ -206,6 +212,7 @@ func (u *updatable) untouched(slots string) {
 // installed wants B to be what the bundle has, and the board to restart into it.
 func (u *updatable) installed(root []byte) {
 	u.t.Helper()
+	waitFor(u.t, time.Minute, "the board restarts", func() bool { return u.read("systemctl.log") != "" })
 	u.untouched("A")
 	if !strings.HasPrefix(u.read("rootB"), string(root)) || !strings.HasPrefix(u.read("bootB"), string(root[:len(root)/2])) {
 		u.t.Errorf("B is not what the bundle has\n%s", u.installer)
@@ -249,4 +256,56 @@ func (u *updatable) curl(args ...string) string {
 
 func (u *updatable) http(credentials, name string) string {
 	return "https://" + credentials + u.host + "/update/" + name
+}
+
+func (u *updatable) plainHost() string {
+	return strings.TrimSuffix(strings.TrimPrefix(u.plain, "rtsp://"), "/main")
+}
+
+// part is a file with the first bytes of another one.
+func (u *updatable) part(file string, n int) string {
+	u.t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	u.write("part", string(b[:n]))
+	return u.file("part")
+}
+
+// states gathers what the installer tells, until it is asked for that.
+func (u *updatable) states() (all func() string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	u.t.Cleanup(cancel)
+	var seen strings.Builder
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for last := ""; ctx.Err() == nil; time.Sleep(time.Millisecond) {
+			if now := u.read("installer/status"); now != last {
+				seen.WriteString(now)
+				last = now
+			}
+		}
+	}()
+	return func() string { cancel(); <-ended; return seen.String() }
+}
+
+// writeCA lets curl trust a server.
+func (u *updatable) writeCA(srv *httptest.Server) {
+	u.write("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})))
+	u.t.Setenv("CURL_CA_BUNDLE", u.file("ca.pem"))
+}
+
+// configure adds a line to the configuration's last table: update's.
+func (u *updatable) configure(line string) {
+	u.t.Helper()
+	f, err := os.OpenFile(u.config[1], os.O_WRONLY|os.O_APPEND, 0)
+	if err == nil {
+		_, err = f.WriteString(line + "\n")
+		f.Close()
+	}
+	if err != nil {
+		u.t.Fatal(err)
+	}
 }
