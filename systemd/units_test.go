@@ -24,20 +24,24 @@ func analyze(t *testing.T, args ...string) string {
 }
 
 // installed copies the units to where the program that they start exists.
-func installed(t *testing.T) (service, socket string) {
+func installed(t *testing.T) (dir string) {
 	t.Helper()
-	dir := t.TempDir()
+	dir = t.TempDir()
 	daemon := filepath.Join(dir, "lensletd")
 	if err := os.WriteFile(daemon, []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"lenslet.service", "lenslet.socket"} {
+	for _, name := range units() {
 		text := strings.ReplaceAll(unit(t, name), "/usr/bin/lensletd", daemon)
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return filepath.Join(dir, "lenslet.service"), filepath.Join(dir, "lenslet.socket")
+	return dir
+}
+
+func units() []string {
+	return []string{"lenslet.service", "lenslet.socket", "lenslet-update.service", "lenslet-update.path", "lenslet-update.timer"}
 }
 
 func unit(t *testing.T, name string) string {
@@ -63,22 +67,28 @@ func settings(t *testing.T, name string) map[string][]string {
 }
 
 func TestUnitsVerify(t *testing.T) {
-	service, socket := installed(t)
-	if out := analyze(t, "verify", service, socket); out != "" {
+	args, dir := []string{"verify"}, installed(t)
+	for _, name := range units() {
+		args = append(args, filepath.Join(dir, name))
+	}
+	if out := analyze(t, args...); out != "" {
 		t.Errorf("systemd-analyze verify is not silent:\n%s", out)
 	}
 }
 
 func TestServiceExposure(t *testing.T) {
-	const most = 1.5
-	service, _ := installed(t)
-	out := analyze(t, "security", "--no-pager", "--offline=true", service)
-	m := regexp.MustCompile(`Overall exposure level for lenslet\.service: ([0-9.]+)`).FindStringSubmatch(out)
-	if m == nil {
-		t.Fatalf("no exposure level in:\n%s", out)
-	}
-	if level, err := strconv.ParseFloat(m[1], 64); err != nil || level > most {
-		t.Errorf("exposure level %s, want %.1f or less:\n%s", m[1], most, out)
+	dir := installed(t)
+	// The one is for whoever the network sends; the other is root's, but asks others
+	// for what it needs.
+	for name, most := range map[string]float64{"lenslet.service": 1.5, "lenslet-update.service": 3} {
+		out := analyze(t, "security", "--no-pager", "--offline=true", filepath.Join(dir, name))
+		m := regexp.MustCompile(`Overall exposure level for ` + name + `: ([0-9.]+)`).FindStringSubmatch(out)
+		if m == nil {
+			t.Fatalf("no exposure level in:\n%s", out)
+		}
+		if level, err := strconv.ParseFloat(m[1], 64); err != nil || level > most {
+			t.Errorf("exposure level of %s %s, want %.1f or less:\n%s", name, m[1], most, out)
+		}
 	}
 }
 
@@ -192,5 +202,27 @@ func TestServiceLetsSystemCallsThrough(t *testing.T) {
 		if allowed[name] {
 			t.Errorf("%s is let through", name)
 		}
+	}
+}
+
+// The one writes what the other one waits for, and neither is kept from its folder.
+func TestUpdateUnitsBelongTogether(t *testing.T) {
+	s, state := settings(t, "lenslet-update.service"), "/var/lib/"+settings(t, "lenslet.service")["StateDirectory"][0]
+	if path := settings(t, "lenslet-update.path")["PathExists"]; !slices.Equal(path, []string{state + "/update/received.raucb"}) {
+		t.Errorf("PathExists=%q", path)
+	}
+	if !strings.HasSuffix(s["ExecStart"][0], " -received "+state+"/update") || !slices.Contains(strings.Fields(s["ReadWritePaths"][0]), "-"+state) {
+		t.Errorf("ExecStart=%q, ReadWritePaths=%q", s["ExecStart"], s["ReadWritePaths"])
+	}
+	// A version on trial must not overwrite the one that it would fall back to.
+	if after := strings.Join(s["After"], " "); !strings.Contains(after, "lenslet-trial.service") || s["Type"][0] != "oneshot" {
+		t.Errorf("After=%s, Type=%s", after, s["Type"])
+	}
+	if s["StateDirectory"][0] != "lenslet-update" || s["StateDirectoryMode"][0] != "0755" || s["UMask"][0] != "0022" {
+		t.Error("lensletd cannot read how far it is")
+	}
+	timer := settings(t, "lenslet-update.timer")
+	if timer["RandomizedDelaySec"] == nil || timer["OnCalendar"] == nil {
+		t.Error("all cameras ask at once")
 	}
 }

@@ -113,11 +113,11 @@ func (in *Installer) install(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	in.Log.Info("an update is installed", "version", b.version, "running", in.Version)
-	in.tell(Status{State: Installing, Version: b.version})
 	if err := in.try(id); err != nil {
 		return err
 	}
+	in.Log.Info("an update is installed", "version", b.version, "running", in.Version)
+	in.tell(Status{State: Installing, Version: b.version})
 	err = r.install(ctx, file, func(percent int, what string) {
 		in.tell(Status{State: Installing, Progress: percent, Version: b.version, Text: what})
 	})

@@ -71,7 +71,7 @@ func unfit(said []string, failed *programError) error {
 			return unfitError("it is no bundle of RAUC, or damaged")
 		}
 	}
-	return unfitError(failed.last)
+	return unfitError(failed.Error())
 }
 
 // compatible is which boards the configuration is for.

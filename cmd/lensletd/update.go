@@ -105,12 +105,13 @@ func uploadError(err error) error {
 	return &rtspd.UploadError{Status: status, Text: r.Text, Offset: r.Have}
 }
 
-const updateUsage = `usage: lensletd update [-config FILE] [-poll]
+const updateUsage = `usage: lensletd update [-config FILE] [-received DIR] [-poll]
 
 Installs the bundle that the camera has received, or one on the card, and
 restarts into it, on trial. For root; lenslet-update.service does it.
 
   -config FILE        configuration file (TOML)
+  -received DIR       where the streaming lensletd receives bundles (default: in its state)
   -poll               look at update.url, too; so does who is started by a timer
 `
 
@@ -119,13 +120,14 @@ func runUpdate(ctx context.Context, args []string, _, stderr io.Writer) error {
 	fs := flag.NewFlagSet("lensletd update", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	file := fs.String("config", "", "")
+	store := fs.String("received", "", "")
 	poll := fs.Bool("poll", strings.HasSuffix(os.Getenv("TRIGGER_UNIT"), ".timer"), "") // systemd.exec(5)
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		_, _ = io.WriteString(stderr, updateUsage)
 		return err
 	case err != nil || fs.NArg() > 0:
-		return usagef("lensletd update takes -config FILE and -poll only")
+		return usagef("lensletd update takes -config FILE, -received DIR and -poll only")
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	c := defaults()
@@ -135,11 +137,13 @@ func runUpdate(ctx context.Context, args []string, _, stderr io.Writer) error {
 			c = defaults()
 		}
 	}
-	dir, err := c.updateDir()
-	if err != nil {
-		return err
+	if *store == "" {
+		var err error
+		if *store, err = c.updateDir(); err != nil {
+			return err
+		}
 	}
-	in := update.Installer{Dir: c.Update.dir(), Store: dir, System: c.Update.rauc(), Card: c.Update.card(), Version: version, Log: log}
+	in := update.Installer{Dir: c.Update.dir(), Store: *store, System: c.Update.rauc(), Card: c.Update.card(), Version: version, Log: log}
 	address := ""
 	if *poll {
 		address = c.Update.URL

@@ -177,7 +177,7 @@ func (u *updatable) watch() {
 
 // install does what lenslet-update.service does.
 func (u *updatable) install(ctx context.Context, args ...string) {
-	cmd := exec.CommandContext(ctx, u.lensletd, append(append([]string{"update"}, u.config...), args...)...)
+	cmd := exec.CommandContext(ctx, u.lensletd, append(append([]string{"update", "-received", filepath.Dir(u.received())}, u.config...), args...)...)
 	cmd.Stdout, cmd.Stderr = u.installer, u.installer
 	_ = cmd.Run() // its log tells
 }
