@@ -107,7 +107,7 @@ const smallStream = "exec ./lensletd -auth none -set resolution=320x180 -set fra
 // TestBoardHeals: every fault of the encoder and the camera, one by one, then 200
 // of them in a random order, with a UDP and a TCP viewer connected.
 func TestBoardHeals(t *testing.T) {
-	g := boot(t, "", "", obey+smallStream)
+	g := bootWith(t, beside(t), "", "", obey+startBeside+smallStream)
 	viewers := watchBoth(t, g)
 	refuseToStart(t, g, viewers)
 	for _, f := range []struct {
@@ -167,27 +167,6 @@ func refuseToStart(t *testing.T, g *guest, viewers []*viewer) {
 	viewers[0].set(wire.OK, "resolution: 640x360")
 	viewers[0].set(wire.OK, "resolution: 320x180")
 	goOn(t, "changes", 5*time.Second, viewers)
-}
-
-// setClock lets the clock of the board jump by years, forth and back: sender
-// reports follow it, and RTP goes on.
-func setClock(t *testing.T, g *guest, viewers []*viewer) {
-	t.Helper()
-	for _, year := range []int{2035, 2025} {
-		set := time.Date(year, 3, 1, 12, 0, 0, 0, time.UTC)
-		g.do(t, fmt.Sprintf("date -s @%d", set.Unix()))
-		goOn(t, fmt.Sprintf("the clock was set to %d", year), 5*time.Second, viewers)
-		for _, v := range viewers {
-			waitFor(t, time.Minute, "a sender report of that year", func() bool {
-				v.mu.Lock()
-				defer v.mu.Unlock()
-				const to1970 = 2_208_988_800 // seconds from 1900, RFC 5905 6
-				last := v.reports[len(v.reports)-1].NTPTime >> 32
-				return last >= uint64(set.Unix()+to1970) && last < uint64(set.Unix()+to1970+300)
-			})
-		}
-	}
-	endure(t, 10*time.Second, viewers)
 }
 
 // randomFaults is a script of n faults in a random order.
