@@ -31,22 +31,22 @@ func TestGStreamerTellsTransportWide(t *testing.T) {
 	began := time.Now()
 	waitFor(t, time.Minute, "GStreamer reports about packets", func() bool { return s.stream.Stats().PacketReports >= 10 })
 	t.Logf("%d reports in %v", s.stream.Stats().PacketReports, time.Since(began))
-	if s.codec.Load() != syntheticRate {
-		t.Errorf("the link carries the stream, and the encoder is told %d bit/s", s.codec.Load())
-	}
+	waitFor(t, time.Minute, "the whole stream is sent", func() bool { return s.codec.Load() == syntheticRate })
 	shape(t, near, 2)
 	began = time.Now()
 	waitFor(t, time.Minute, "the encoder follows", func() bool { return s.codec.Load() < 2_000_000 })
 	t.Logf("%d bit/s after %v\n%s", s.codec.Load(), time.Since(began), said.String())
 }
 
-// Players that do not ask for transport-wide numbers pass them over.
+// Players that know no transport-wide numbers pass them over, and by SRTP these are
+// what was signed.
 func TestPlayersTakeTransportNumbers(t *testing.T) {
 	url, _ := start(t, "-config", configFile(t, "transport_cc = true\nauth = \"none\"\n"), "-source", "pattern", "-set", "resolution=640x360", "-set", "framerate=25")
 	for _, transport := range []string{"udp", "tcp"} {
-		decode(t, url, transport, "-frames:v", "50")
+		decode(t, url, transport, "-frames:v", "25")
 	}
-	client(t, time.Minute, "mpv", "--no-config", "--vo=null", "--ao=null", "--frames=50", "--msg-level=all=warn", url)
+	secure, _ := startSecure(t, "transport_cc = true")
+	gstPlays(t, "location="+secure+"?srtp", "tls-validation-flags=0", "protocols=udp+tls")
 	v := dialViewer(t, url)
 	v.play("udp")
 	v.units(5)
