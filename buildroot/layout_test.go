@@ -62,7 +62,9 @@ func dummies(t *testing.T, model string) map[string][]byte {
 	}
 	files := map[string][]byte{kernel: bytes.Repeat([]byte("kernel"), 1<<20)}
 	if model == "virt" {
-		files["boot.scr"] = []byte("script")
+		script := filepath.Join(t.TempDir(), "boot.scr") // as Buildroot's host-uboot-tools do
+		run(t, nil, "mkimage", "-A", "arm64", "-T", "script", "-C", "none", "-d", "board/virt/boot.cmd", script)
+		files["boot.scr"] = []byte(read(t, script))
 		return files
 	}
 	config := configuration(t, model)
@@ -85,11 +87,14 @@ func dummies(t *testing.T, model string) map[string][]byte {
 	return files
 }
 
+// at is a file system in an image, in the words of mtools.
+func at(image string, offset int64) string { return fmt.Sprintf("%s@@%d", image, offset) }
+
 // names lists a folder of the FAT file system in an image, or in a partition of it.
-func names(t *testing.T, image string, at int64) []string {
+func names(t *testing.T, image string, offset int64) []string {
 	t.Helper()
 	var all []string
-	for _, name := range strings.Fields(run(t, []string{"MTOOLS_SKIP_CHECK=1"}, "mdir", "-b", "-i", fmt.Sprintf("%s@@%d", image, at), "::")) {
+	for _, name := range strings.Fields(run(t, []string{"MTOOLS_SKIP_CHECK=1"}, "mdir", "-b", "-i", at(image, offset), "::")) {
 		all = append(all, strings.TrimPrefix(name, "::/"))
 	}
 	slices.Sort(all)
@@ -97,9 +102,9 @@ func names(t *testing.T, image string, at int64) []string {
 }
 
 // text is a file in there.
-func text(t *testing.T, image string, at int64, name string) string {
+func text(t *testing.T, image string, offset int64, name string) string {
 	t.Helper()
-	return run(t, []string{"MTOOLS_SKIP_CHECK=1"}, "mtype", "-i", fmt.Sprintf("%s@@%d", image, at), "::"+name)
+	return run(t, []string{"MTOOLS_SKIP_CHECK=1"}, "mtype", "-i", at(image, offset), "::"+name)
 }
 
 func TestLayout(t *testing.T) {

@@ -10,6 +10,7 @@ release=${LENSLET_RELEASE:-devel}
 mkdir -p "$target/boot/card" "$target/data" "$target/etc/rauc"
 sed "s/@MODEL@/$model/" "$here/rauc/system.conf.in" >"$target/etc/rauc/system.conf"
 install -m 644 "$LENSLET_KEYS/cert.pem" "$target/etc/rauc/keyring.pem"
+[ "$model" != virt ] || install -D -m 755 "$here/virt/tryboot" "$target/usr/lib/systemd/system-shutdown/tryboot"
 cat >"$target/usr/lib/os-release" <<E
 NAME=lenslet
 ID=lenslet
