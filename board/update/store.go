@@ -164,7 +164,7 @@ func checkSpace(dir string, need int64) error {
 	if err := unix.Statfs(dir, &disk); err != nil {
 		return fmt.Errorf("free space of %s: %w", dir, err)
 	}
-	if free := int64(disk.Bavail)*int64(disk.Bsize) - reserve; need > free {
+	if free := int64(disk.Bavail*uint64(disk.Bsize)) - reserve; need > free {
 		return refuse(NoSpace, "the disk of the camera is full: the update needs %d MB more, and %d MB are free", need>>20+1, max(0, free)>>20)
 	}
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,22 @@ func TestBar(t *testing.T) {
 		b.end()
 		if out.String() != want {
 			t.Errorf("terminal %v: %q", terminal, out.String())
+		}
+	}
+}
+
+func TestBadUpdates(t *testing.T) {
+	for line, want := range map[string]string{
+		"update":                               "update needs the URL of a camera and the file of a bundle",
+		"update cam":                           "update needs the URL of a camera and the file of a bundle",
+		"update cam a b":                       "update needs the URL of a camera and the file of a bundle",
+		"update rtsp://joe:hunter2@cam/main a": "an update goes over TLS only; right would be rtsps://cam",
+		"update http://joe:hunter2@cam a":      `"http://cam" is not a camera's URL, which begins with rtsp:// or rtsps://`,
+	} {
+		var out, errs bytes.Buffer
+		err := run(context.Background(), strings.Fields(line), &out, &errs)
+		if exitCode(err) != 2 || errs.String() != "lensletctl: "+want+"\n" {
+			t.Errorf("%s: %q", line, errs.String())
 		}
 	}
 }
