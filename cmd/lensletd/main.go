@@ -7,7 +7,8 @@
 //
 // `lensletd firstboot` takes over what an owner wrote to the card (firstboot.go),
 // and `lensletd update` installs a new version that was sent, or lies on the card, or
-// at a URL (update.go).
+// at a URL (update.go). `lensletd boot` decides for RAUC which system boots (boot.go),
+// and `lensletd trial` whether a new one is good (trialboot.go).
 package main
 
 import (
@@ -33,6 +34,8 @@ func command(args []string) (do func(context.Context, []string, io.Writer, io.Wr
 			return firstBoot, args[1:]
 		case "update":
 			return runUpdate, args[1:]
+		case "boot":
+			return runBoot, args[1:]
 		}
 	}
 	return run, args
