@@ -36,6 +36,8 @@ func command(args []string) (do func(context.Context, []string, io.Writer, io.Wr
 			return runUpdate, args[1:]
 		case "boot":
 			return runBoot, args[1:]
+		case "trial":
+			return runTrial, args[1:]
 		}
 	}
 	return run, args

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"lenslet/board/slots"
+	"lenslet/rtspd/auth"
+)
+
+const (
+	// trialTime is how long a new system may take until it streams, and the
+	// network is as it was; trialPictures is how many pictures prove that.
+	trialTime     = time.Minute
+	trialPictures = 50
+	// trialPause is how long to wait before it is tried again.
+	trialPause = time.Second
+)
+
+const trialUsage = `usage: lensletd trial [-config FILE] [-state DIR]
+
+On a trial of a new system: marks it good as soon as 50 pictures came by RTSP, and
+the network is as it was. If that takes longer than a minute it fails, and
+lenslet-trial.service restarts the board into the system before.
+
+  -config FILE        configuration file (TOML) of the lensletd that streams
+  -state DIR          its state directory, where the passwords are
+`
+
+// A trialBoot judges a system that runs on trial.
+type trialBoot struct {
+	backend  slots.Backend
+	config   config
+	limit    time.Duration
+	markGood func(context.Context) error
+	log      *slog.Logger
+}
+
+// runTrial is `lensletd trial`. Unless this is a trial it does nothing.
+func runTrial(ctx context.Context, args []string, _, stderr io.Writer) error {
+	t := trialBoot{config: defaults(), limit: trialTime, markGood: raucMarkGood, log: slog.New(slog.NewTextHandler(stderr, nil))}
+	fs := flag.NewFlagSet("lensletd trial", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	file, state := fs.String("config", "", ""), fs.String("state", "", "")
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		_, _ = io.WriteString(stderr, trialUsage)
+		return err
+	case err != nil || fs.NArg() > 0:
+		return usagef("lensletd trial takes -config FILE and -state DIR only")
+	}
+	if *file != "" {
+		if err := t.config.load(*file); err != nil { // it may stream all the same
+			t.log.Warn("the trial begins without the configuration", "error", err)
+			t.config = defaults()
+		}
+	}
+	if *state != "" {
+		t.config.State = *state
+	}
+	return t.run(ctx)
+}
+
+// raucMarkGood has RAUC ask our backend, so that both know.
+func raucMarkGood(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "rauc", "status", "mark-good").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("rauc status mark-good: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+func (t *trialBoot) run(ctx context.Context) error {
+	slot, trial, err := t.backend.Booted()
+	if err != nil || !trial {
+		t.log.Info("this is no trial", "slot", slot, "reason", err)
+		return nil // whatever the reason: the usual system must not restart the board
+	}
+	if usual, err := t.backend.Primary(); err == nil && usual == slot {
+		t.log.Info("this system has proven to be good", "slot", slot)
+		return nil
+	}
+	t.log.Info("this system is on trial", "slot", slot, "limit", t.limit)
+	within, cancel := context.WithTimeout(ctx, t.limit)
+	defer cancel()
+	if err := t.streams(within); err != nil {
+		return fmt.Errorf("slot %d is not marked good: %w", slot, err)
+	}
+	if err := t.connected(within); err != nil {
+		return fmt.Errorf("slot %d is not marked good: %w", slot, err)
+	}
+	marking, done := context.WithTimeout(ctx, t.limit)
+	defer done()
+	if err := t.markGood(marking); err != nil {
+		return err
+	}
+	if usual, err := t.backend.Primary(); err != nil || usual != slot {
+		return fmt.Errorf("slot %d was marked good, and %d boots next: %w", slot, usual, err)
+	}
+	t.log.Info("this system is good: it boots from now on", "slot", slot)
+	return nil
+}
+
+// streams waits until the pictures have come.
+func (t *trialBoot) streams(ctx context.Context) error {
+	var last error
+	most := 0
+	for {
+		var why []error
+		for _, viewer := range t.viewers() {
+			err := viewer.watch(ctx, trialPictures, func(n int) { most = max(most, n) })
+			if err == nil {
+				t.log.Info("the camera streams", "address", viewer.address, "pictures", trialPictures)
+				return nil
+			}
+			why = append(why, fmt.Errorf("%s: %w", viewer.address, err))
+		}
+		if last == nil || ctx.Err() == nil { // the end of the time explains nothing
+			last = errors.Join(why...)
+		}
+		if !pause(ctx) {
+			return fmt.Errorf("%d of %d pictures came within %v: %w", most, trialPictures, t.limit, last)
+		}
+	}
+}
+
+// connected waits until the network is as it was before the trial.
+func (t *trialBoot) connected(ctx context.Context) error {
+	for {
+		missing, err := t.backend.Missing()
+		if err == nil && len(missing) == 0 {
+			return nil
+		}
+		if !pause(ctx) {
+			return fmt.Errorf("the network is not as it was: %w", errors.Join(err, errors.New(strings.Join(missing, ", "))))
+		}
+	}
+}
+
+// pause tells whether there is time to try again.
+func pause(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(trialPause):
+		return true
+	}
+}
+
+// viewers are those that could watch: at the port of the configuration, and at
+// those that systemd opens.
+func (t *trialBoot) viewers() (list []*selfTest) {
+	var login *auth.Client
+	if t.config.Auth != "none" {
+		password := t.config.Viewer
+		if dir, err := t.config.statePath(); password == "" && err == nil {
+			kept, _ := readPasswords(filepath.Join(dir, passwordFile)) // none yet: tried again
+			password = kept.Viewer
+		}
+		login = &auth.Client{User: viewerName, Password: password}
+	}
+	secure := t.config.SRTP == "require" // who comes without TLS is refused
+	addresses, other := []string{t.config.Listen}, []string{":554", ":8554"}
+	if secure {
+		addresses, other = []string{t.config.ListenTLS}, []string{":322"}
+	}
+	for _, a := range slices.Compact(append(addresses, other...)) {
+		host, port, err := net.SplitHostPort(a)
+		if err != nil {
+			continue
+		}
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			host = "localhost"
+		}
+		list = append(list, &selfTest{address: net.JoinHostPort(host, port), secure: secure, login: login})
+	}
+	return list
+}
