@@ -14,6 +14,9 @@ type Identity struct {
 	Serial string // of the board, as the firmware writes it; "" if unknown
 	MAC    string // "dc:a6:32:01:02:03", of the first physical interface; "" if there is none
 
+	Revision Revision // of a Raspberry Pi; 0: it is none, or the firmware did not tell
+	Family   string   // the chip, as the device tree has it: "bcm2837", "rk3588"; "" without a tree
+
 	fallback string // six hex digits for want of a serial and a MAC
 }
 
@@ -27,6 +30,8 @@ func IdentifyIn(root string) Identity {
 		Model:    model(root),
 		Serial:   first(root, deviceTree("serial-number")...),
 		MAC:      hardwareAddress(root),
+		Revision: revision(root),
+		Family:   family(root),
 		fallback: installation(root),
 	}
 }

@@ -49,11 +49,21 @@ func TestIdentifyIn(t *testing.T) {
 		want   Identity
 		suffix string
 	}{
-		{"zero2w", Identity{Model: "Raspberry Pi Zero 2 W Rev 1.0", Serial: "00000000ABcdef12", MAC: "d8:3a:dd:01:02:03"}, "cdef12"},
-		{"pi5", Identity{Model: "Raspberry Pi 5 Model B Rev 1.0", Serial: "5d8f3c2a1b0e4f77", MAC: "2c:cf:67:0a:0b:0c"}, "0e4f77"},
-		{"mainline", Identity{Model: "Raspberry Pi 3 Model B Plus Rev 1.3", Serial: "0000000000000000", MAC: "b8:27:eb:0a:1b:2c"}, "0a1b2c"},
+		{"zero2w", Identity{Model: "Raspberry Pi Zero 2 W Rev 1.0", Serial: "00000000ABcdef12", MAC: "d8:3a:dd:01:02:03", Revision: 0x902120, Family: "bcm2837"}, "cdef12"},
+		{"pi5", Identity{Model: "Raspberry Pi 5 Model B Rev 1.0", Serial: "5d8f3c2a1b0e4f77", MAC: "2c:cf:67:0a:0b:0c", Revision: 0xc04170, Family: "bcm2712"}, "0e4f77"},
+		{"mainline", Identity{Model: "Raspberry Pi 3 Model B Plus Rev 1.3", Serial: "0000000000000000", MAC: "b8:27:eb:0a:1b:2c", Family: "bcm2837"}, "0a1b2c"},
 		{"pc", Identity{Model: "ThinkPad X1 Carbon Gen 9", MAC: "54:e1:ad:4e:5f:60"}, "4e5f60"},
-		{"rockchip", Identity{Model: "Radxa ROCK 5B", Serial: "RK-2F00X7", MAC: "c8:63:14:7a:7b:7c"}, "7a7b7c"},
+		{"rockchip", Identity{Model: "Radxa ROCK 5B", Serial: "RK-2F00X7", MAC: "c8:63:14:7a:7b:7c", Family: "rk3588"}, "7a7b7c"},
+		{"zerow", Identity{Model: "Raspberry Pi Zero W Rev 1.1", Serial: "00000000a1b2c3d4", Revision: 0x9000c1, Family: "bcm2835"}, "b2c3d4"},
+		{"pi3b", Identity{Model: "Raspberry Pi 3 Model B Rev 1.2", Serial: "00000000b1b2c3d4", Revision: 0xa02082, Family: "bcm2837"}, "b2c3d4"},
+		{"pi3bplus", Identity{Model: "Raspberry Pi 3 Model B Plus Rev 1.3", Serial: "00000000b2b2c3d4", Revision: 0xa020d3, Family: "bcm2837"}, "b2c3d4"},
+		{"pi3aplus", Identity{Model: "Raspberry Pi 3 Model A Plus Rev 1.0", Serial: "00000000b3b2c3d4", Revision: 0x9020e0, Family: "bcm2837"}, "b2c3d4"},
+		{"pi4b1", Identity{Model: "Raspberry Pi 4 Model B Rev 1.1", Serial: "10000000c1b2c3d4", Revision: 0xa03111, Family: "bcm2711"}, "b2c3d4"},
+		{"pi4b2", Identity{Model: "Raspberry Pi 4 Model B Rev 1.5", Serial: "10000000c2b2c3d4", Revision: 0xb03115, Family: "bcm2711"}, "b2c3d4"},
+		{"pi4b4", Identity{Model: "Raspberry Pi 4 Model B Rev 1.4", Serial: "10000000c4b2c3d4", Revision: 0xc03114, Family: "bcm2711"}, "b2c3d4"},
+		{"pi4b8", Identity{Model: "Raspberry Pi 4 Model B Rev 1.4", Serial: "10000000c8b2c3d4", Revision: 0xd03114, Family: "bcm2711"}, "b2c3d4"},
+		{"cm4", Identity{Model: "Raspberry Pi Compute Module 4 Rev 1.0", Serial: "10000000d1b2c3d4", Revision: 0xb03140, Family: "bcm2711"}, "b2c3d4"},
+		{"virt", Identity{Model: "linux,dummy-virt", Family: "dummy-virt"}, "000000"},
 		// printf 'lenslet 0123456789abcdef0123456789abcdef' | sha256sum
 		{"container", Identity{Model: "Linux PC"}, "c2acd8"},
 	}
