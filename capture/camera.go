@@ -1,6 +1,7 @@
 package capture
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,8 +15,8 @@ import (
 	"lenslet/capture/v4l2"
 )
 
-// cameraBuffers is asked for: what the codec holds, what the driver fills, and
-// some for a reader who is late.
+// cameraBuffers is asked for where the Choice leaves it open: what the codec
+// holds, what the driver fills, and some for a reader who is late.
 const cameraBuffers = 6
 
 // A Camera is a V4L2 capture device. Its frames lie in the memory of the
@@ -31,6 +32,7 @@ type Camera struct {
 	typ     v4l2.BufType
 	queue   *v4l2.Queue
 	format  Format // of Configure; FourCC is 0 before
+	ask     int    // buffers
 	started bool   // until the buffers are free again
 	frames  []Frame
 	offered []offer // found when it was opened, for the first Choices
@@ -140,6 +142,7 @@ func (c *Camera) Configure(choice Choice) (Format, error) {
 	if bitsPerPixel(got.FourCC) > 0 {
 		c.format.Stride = got.Planes[0].BytesPerLine
 	}
+	c.ask = cmp.Or(choice.Buffers, cameraBuffers)
 	if err := c.allocate(); err != nil {
 		return Format{}, err
 	}
@@ -167,11 +170,11 @@ func (c *Camera) allocate() error {
 	if c.queue.Len() > 0 {
 		return nil
 	}
-	n, err := c.queue.RequestUpTo(cameraBuffers, v4l2.MMAP)
+	n, err := c.queue.RequestUpTo(c.ask, v4l2.MMAP)
 	if err != nil {
 		return c.explain(err)
 	}
-	if n < cameraBuffers {
+	if n < c.ask {
 		c.log.Warn("memory is short: the camera works with fewer buffers", "camera", c.name, "buffers", n)
 	}
 	c.format.Buffers = n

@@ -44,5 +44,6 @@ type Choice struct {
 	Width, Height int    // pixels
 	Rate          Rate   // of the source; not below the wish if the source can
 	Stride        int    // bytes per line to ask for; 0 leaves it to the source
+	Buffers       int    // to ask for; 0: as many as the source thinks fit
 	Reason        string // why this one, for the log
 }

@@ -39,6 +39,11 @@ type PipelineConfig struct {
 	Changed  func(Settings) // is told the settings in force, after each change; may be nil
 	Log      *slog.Logger
 
+	// What the board tells; each may be nil, or 0.
+	Carries func(Settings) error                   // is asked before the codec encodes with the settings; the error is a *Refused
+	Begin   func(capture.Rate) (width, height int) // the size where nobody asked for one; 0, or one that is not offered, leaves it to the source
+	Buffers int                                    // of the source
+
 	AdaptResolution bool // Adapt may take a smaller picture where fewer pictures are not enough
 
 	// OpenSource and OpenEncoder open the same devices anew, wherever they are
@@ -47,6 +52,7 @@ type PipelineConfig struct {
 	OpenSource  func() (Source, error)
 	OpenEncoder func() (Codec, error)
 	Came        <-chan struct{} // says that a device may have come, so that it is looked for at once; may be nil
+	State       func(string)    // is told each new state of Health, and must not call the pipeline; may be nil
 	GaveUp      func()          // is called when the stream stands still in spite of all (ladder.go), once each time; may be nil
 	Waiting     func()          // is called now and then while there is no camera, never together with Publish; may be nil
 
@@ -203,24 +209,6 @@ func (p *Pipeline) beginWith(ctx context.Context, s *Settings) error {
 	return p.start(ctx, f, *s, sent, format, choice)
 }
 
-// prepare configures the best choice that works, and fills in what the settings
-// left open.
-func (p *Pipeline) prepare(ctx context.Context, s *Settings) (f *flow, format capture.Format, choice capture.Choice, err error) {
-	source := p.source
-	choices, err := ask(ctx, source, func(d Source) ([]capture.Choice, error) { return d.Choices(p.wish(*s)) })
-	if err != nil {
-		return nil, format, choice, err
-	}
-	for _, choice = range choices {
-		f = &flow{source: source, codec: p.encoder, fed: make(chan struct{})}
-		if format, err = p.configure(ctx, f, choice, s); err == nil {
-			return f, format, choice, nil
-		}
-		p.cfg.Log.Debug("format not usable", "choice", choice.Reason, "error", err)
-	}
-	return nil, format, choice, err
-}
-
 // start lets source and codec run, which are configured for what is sent.
 func (p *Pipeline) start(ctx context.Context, f *flow, s, sent Settings, format capture.Format, choice capture.Choice) error {
 	p.gate.Lock()
@@ -299,46 +287,6 @@ func (p *Pipeline) isPassing() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.flow != nil && p.flow.passing
-}
-
-// wish is what the settings ask of the source.
-func (p *Pipeline) wish(s Settings) capture.Wish {
-	w := capture.Wish{Width: s.Width, Height: s.Height, Rate: s.Rate, PassH264: p.passing != nil}
-	if p.encoder != nil {
-		w.Import, w.Convert = p.encoder.is.Imports(), p.encoder.is.Converts()
-	}
-	return w
-}
-
-// configure sets one choice, and fills in what the settings left open. Where
-// the codec wants other lines than the source gives, the source is asked for
-// the codec's, so that nothing need be copied.
-func (p *Pipeline) configure(ctx context.Context, f *flow, choice capture.Choice, s *Settings) (capture.Format, error) {
-	set := func(d Source) (capture.Format, error) { return d.Configure(choice) }
-	format, err := ask(ctx, f.source, set)
-	if err != nil {
-		return format, err
-	}
-	if f.passing = format.FourCC == v4l2.H264; f.passing {
-		f.codec = p.passing
-	}
-	s.Width, s.Height = format.Width, format.Height
-	// Coded pictures need each other: none of them can be left out.
-	if format.Rate.Num > 0 && (f.passing || format.Rate.Float() < s.Rate.Float()) {
-		s.Rate = format.Rate
-	}
-	fit := func(c Codec) (capture.Format, error) { return c.Configure(format, *s) }
-	layout, err := ask(ctx, f.codec, fit)
-	if err == nil && format.Stride != layout.Stride && !f.passing {
-		choice.Stride = layout.Stride
-		if format, err = ask(ctx, f.source, set); err == nil {
-			_, err = ask(ctx, f.codec, fit)
-		}
-	}
-	if err == nil && !f.passing {
-		*s, err = ask(ctx, f.codec, func(c Codec) (Settings, error) { return c.Settings(), nil })
-	}
-	return format, err
 }
 
 // halt stops feeding, lets every frame under way come out if drain is set, and

@@ -62,6 +62,9 @@ func (p *Pipeline) possible(ctx context.Context, old, next Settings) error {
 	if next == old {
 		return nil
 	}
+	if err := p.carries(f, next); err != nil {
+		return err
+	}
 	if err := f.check(old, next); err != nil {
 		return err
 	}
@@ -217,6 +220,14 @@ func (p *Pipeline) setControls(ctx context.Context, all []setting) (undo func(),
 		}
 	}
 	return undo, nil
+}
+
+// enter notes the state. The caller holds mu.
+func (p *Pipeline) enter(state string) {
+	if p.health.state != state && p.cfg.State != nil {
+		p.cfg.State(state)
+	}
+	p.health.state = state
 }
 
 // Settings are those in force.

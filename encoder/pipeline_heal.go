@@ -193,7 +193,7 @@ func (p *Pipeline) recovered(t *trouble, c condition) time.Duration {
 	}
 	*t = trouble{}
 	if c.silence >= 0 { // not before the first picture is due
-		p.health.state = "streaming"
+		p.enter("streaming")
 	}
 	return lookAfter(c.silence, c.interval)
 }
@@ -202,7 +202,7 @@ func (p *Pipeline) recovered(t *trouble, c condition) time.Duration {
 // there.
 func (p *Pipeline) note(state string, r rung, why error) {
 	p.mu.Lock()
-	p.health.state = state
+	p.enter(state)
 	p.health.last, p.health.lastAt = why.Error(), time.Now()
 	p.health.counts[r]++
 	p.mu.Unlock()
@@ -230,7 +230,7 @@ func (p *Pipeline) climb(ctx context.Context, t *trouble, r rung, c condition, w
 	switch {
 	case !c.absent:
 		p.mu.Lock()
-		p.health.state = healing
+		p.enter(healing)
 		if err != nil {
 			p.health.last, p.health.lastAt = err.Error(), time.Now()
 		}

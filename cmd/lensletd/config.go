@@ -31,6 +31,7 @@ type config struct {
 	Log     string         `toml:"log"`     // debug, info, warn or error
 	State   string         `toml:"state"`   // directory of what outlives the daemon; "" = where the user's state is
 	Persist bool           `toml:"persist"` // what viewers set is kept for the next start
+	LED     bool           `toml:"led"`     // the activity LED shows how the stream does
 	Push    pushConfig     `toml:"push"`    // a media server to publish to
 	Update  updateConfig   `toml:"update"`  // where new versions come from
 	Set     map[string]any `toml:"set"`     // parameters to begin with
@@ -67,7 +68,7 @@ type config struct {
 }
 
 func defaults() config {
-	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Persist: true, Packet: 1400, Multicast: "off", TTL: 1, Pacing: "auto", Chunk: 16, SRTP: "on", NoSignal: "freeze", Adapt: "majority", Log: "info"}
+	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Persist: true, LED: true, Packet: 1400, Multicast: "off", TTL: 1, Pacing: "auto", Chunk: 16, SRTP: "on", NoSignal: "freeze", Adapt: "majority", Log: "info"}
 }
 
 // load reads the file over what is there.

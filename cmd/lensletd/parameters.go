@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,8 @@ type parameters struct {
 	push     *rtspd.Push    // nil: the stream is not published elsewhere
 	updates  *update.Store
 	kept     *keeper
+	id       board.Identity
+	root     string // of the board's files
 	started  time.Time
 	setting  sync.Mutex // one at a time, so that the last one is what is kept
 }
@@ -40,13 +43,13 @@ type reading struct {
 
 // readOnly lists the values that can only be read, in the order of a listing.
 func readOnly() []string {
-	return []string{
+	return append([]string{
 		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
 		"frames_copied", "units_copied", "packets_sent", "bytes_sent", "sends_segmented", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable",
 		"viewers_paced", "packets_paced", "viewers_thinned", "bitrate_now", "resolution_now", "round_trip",
-		"jitter", "latency", "uptime", "temperature", "throttled", "push", "state", "faults",
+		"jitter", "latency", "uptime", "push", "state", "faults",
 		"last_fault", "heap_allocations", "version", "update_state", "update_progress",
-	}
+	}, boardNames()...)
 }
 
 // Get reads the named parameters, all when names is empty.
@@ -219,16 +222,9 @@ func (r *reading) measure(name string) (string, bool) {
 		return fmt.Sprintf("%.1f/%.1f", ms(r.stats.P50), ms(r.stats.P99)), true
 	case "uptime":
 		return strconv.Itoa(int(time.Since(r.p.started).Seconds())), true
-	case "temperature":
-		if t, ok := board.Temperature(); ok {
-			return fmt.Sprintf("%.1f", t), true
-		}
-		return unknown, true
-	case "throttled":
-		if t, ok := board.Throttled(); ok {
-			return t.String(), true
-		}
-		return unknown, true
+	}
+	if slices.Contains(boardNames(), name) {
+		return cmp.Or(boardValue(r.p.root, r.p.id, name), unknown), true
 	}
 	return "", false
 }

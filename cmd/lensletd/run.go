@@ -63,6 +63,7 @@ type daemon struct {
 	stdout     io.Writer
 	log        *slog.Logger
 	id         board.Identity
+	root       string                 // of the board's files; "" = /
 	reread     func() (config, error) // the configuration as it is now; nil: there is no file
 	openSource func(name string, log *slog.Logger) (encoder.Source, error)
 	timing     timing
@@ -80,6 +81,7 @@ type daemon struct {
 	advert    *advert.Advert // nil: not advertised
 	beat      *heartbeat
 	rescue    *rescue
+	led       *board.LED    // nil: it shows nothing
 	came      chan struct{} // capacity 1: a device may have come; never closed
 	kept      *keeper       // nil: what is set is forgotten at the end
 	sets      *keptSets     // nil: likewise
@@ -102,6 +104,7 @@ func (d *daemon) serve(ctx context.Context) error {
 	}
 	tasks.run("devices", d.watchNodes)
 	tasks.run("rescue", d.rescue.await)
+	tasks.runLast("LED", d.led.Run)
 	tasks.runLast("stream", d.pipeline.Run) // viewers who are asked to go elsewhere see on until they do
 	tasks.run("RTSP server", func(ctx context.Context) error { return d.server.Serve(ctx, d.listeners...) })
 	if d.advert != nil {
@@ -135,6 +138,7 @@ func (d *daemon) open() (err error) {
 		return err
 	}
 	d.tidyState()
+	d.led = d.openLED()
 	if d.login, err = d.openLogin(); err != nil {
 		return err
 	}
@@ -186,6 +190,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 			d.kept.frame()
 			d.rescue.frame()
 		},
+		State: func(state string) { d.led.Show(signOf(state)) },
 		Changed: func(s encoder.Settings) {
 			d.stream.Describe(s.Rate.Float(), s.Bitrate)
 			d.stream.Floor(s.BitrateMin)
@@ -196,6 +201,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 		Waiting:         func() { d.beat.wait(); d.kept.acquit() },
 		AdaptResolution: d.AdaptResolution,
 	}
+	d.fitBoard(&cfg)
 	hardware := false
 	var err error
 	if !strings.HasPrefix(d.Source, "file:") {
@@ -225,7 +231,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	}
 	d.kept.begin()
 	d.kept.preset(d.pipeline.Preset)
-	return &parameters{pipeline: d.pipeline, kept: d.kept, started: time.Now()}, nil
+	return &parameters{pipeline: d.pipeline, kept: d.kept, id: d.id, root: d.boardRoot(), started: time.Now()}, nil
 }
 
 // openAdvert prepares what the LAN is told.
