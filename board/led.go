@@ -16,7 +16,7 @@ type Sign int32
 const (
 	Starting  Sign = iota // the double beat of a heart
 	Streaming             // steady light
-	Fault                 // quick blinking
+	Fault                 // blinking
 )
 
 // trigger is the kernel's for the sign (Documentation/leds/leds-class.rst), which

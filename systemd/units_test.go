@@ -154,6 +154,39 @@ func TestServiceReboots(t *testing.T) {
 	}
 }
 
+// The activity LED's trigger is all of sysfs that the daemon may write, and no
+// other way leads to the firmware.
+func TestServiceLightsTheLED(t *testing.T) {
+	s := settings(t, "lenslet.service")
+	command := s["ExecStartPre"]
+	if len(command) != 1 || !strings.HasPrefix(command[0], "+-/bin/sh -c '") {
+		t.Fatalf("ExecStartPre=%q", command)
+	}
+	script := strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(command[0], "+-/bin/sh -c '"), "'"), "$$", "$")
+	dir := t.TempDir()
+	leds := filepath.Join(dir, "leds")
+	for name, tool := range map[string]string{"bin/chgrp": "chgrp", "bin/chmod": "chmod", "leds/ACT/trigger": "", "leds/PWR/trigger": ""} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho "+tool+" \"$@\"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("/bin/sh", "-c", strings.ReplaceAll(script, "/sys/class/leds", leds))
+	cmd.Env = []string{"PATH=" + filepath.Join(dir, "bin")}
+	file := filepath.Join(leds, "ACT/trigger")
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "chgrp video "+file+"\nchmod g+w "+file+"\n" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if got := s["ReadWritePaths"]; !slices.Equal(got, []string{"-/sys/class/leds/ACT -/sys/class/leds/led0"}) {
+		t.Errorf("ReadWritePaths=%q", got)
+	}
+	if slices.ContainsFunc(s["DeviceAllow"], func(d string) bool { return strings.Contains(d, "vcio") }) {
+		t.Error("the firmware takes orders")
+	}
+}
+
 // syscalls expands sets as the service manager does: a name with '@' is a set.
 func syscalls(t *testing.T, into map[string]bool, on bool, names ...string) {
 	t.Helper()
