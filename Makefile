@@ -11,7 +11,7 @@ BENCH   ?=
 COUNT   ?= 1
 SENDING  = ./rtspd/udp ./rtspd/rtp
 
-.PHONY: run build test plots race virt virt-clients dist deb deb-test lint fuzz soak bench bench-smoke bench-arm clean
+.PHONY: run build test plots race virt virt-clients ab dist deb deb-test lint fuzz soak bench bench-smoke bench-arm clean
 
 run: ## build, and stream: the first camera, else the test pattern
 	@.ci/deps run
@@ -42,6 +42,11 @@ virt-clients: ## players on this machine against lensletd on the virtual board
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -c -tags virt -o bin/arm64/lensletd.test ./cmd/lensletd
 	$(GO) test -c -tags virthost -o bin/board.test ./cmd/lensletd
 	cd cmd/lensletd && ../../board/virt/innet ../../bin/board.test -test.run Board -test.v -test.timeout 15m
+
+ab: ## updates in QEMU: what falls back, what stays, and what losses of power leave
+	@.ci/deps ab
+	.ci/build arm64 '$(VERSION)' bin/arm64
+	board/ab/test bin/arm64/lensletd
 
 dist: ## stripped binaries for the boards, with their sizes
 	.ci/dist '$(VERSION)'
