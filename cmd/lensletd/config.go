@@ -65,6 +65,8 @@ type config struct {
 	set    []encoder.Parameter // Set in the file's order, then the flags' -set
 	places map[string]string   // FILE:LINE of each parameter that the file sets
 	fixed  map[string]bool     // parameters that the flags set
+
+	lenient bool // parameters of the file that nobody knows are passed over: another version wrote them
 }
 
 func defaults() config {
@@ -125,6 +127,22 @@ func (c *config) read(file, text string) error {
 func (c *config) located(file, text string, err error) error {
 	name, _, _ := strings.Cut(err.Error(), " ")
 	return usageAt(file, lineOf(text, strings.Split(name, ".")), "%v", err)
+}
+
+// passOver takes parameters of the file that nobody knows out, and tells whether
+// there was one, if that may be done.
+func (c *config) passOver(err error, warn func(string, ...any)) (some bool) {
+	for _, e := range flattened(err) {
+		var named *encoder.NameError
+		if !c.lenient || !errors.As(e, &named) || !errors.Is(e, encoder.ErrUnknown) || c.places[named.Name] == "" {
+			continue
+		}
+		warn("a parameter is passed over", "parameter", named.Name, "place", c.places[named.Name], "reason", named.Err)
+		before := len(c.set)
+		c.set = slices.DeleteFunc(slices.Clone(c.set), func(p encoder.Parameter) bool { return p.Name == named.Name })
+		some = some || len(c.set) < before
+	}
+	return some
 }
 
 // refused is a mistake in the parameters to begin with; those of the file get

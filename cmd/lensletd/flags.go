@@ -53,6 +53,7 @@ const usage = `usage: lensletd [flags]
   -encoder ENCODER    auto, /dev/videoN or openh264 (default auto)
   -auth MODE          password: the users viewer and admin; none: everyone (default password)
   -set NAME=VALUE     a parameter to begin with, such as bitrate=2000000; repeatable
+  -lenient            pass over parameters of the file that this version and the camera do not know
   -check              check the configuration, print what would be opened, and exit
   -version            print the version and exit
 `
@@ -69,6 +70,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&given.Source, "source", "", "")
 	fs.StringVar(&given.Encoder, "encoder", "", "")
 	fs.StringVar(&given.Auth, "auth", "", "")
+	fs.BoolVar(&o.lenient, "lenient", false, "")
 	fs.BoolVar(&o.check, "check", false, "")
 	fs.BoolVar(&o.version, "version", false, "")
 	fs.Func("set", "", func(v string) error {

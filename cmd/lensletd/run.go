@@ -226,7 +226,11 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	d.pipeline = encoder.NewPipeline(cfg)
 	d.beat = newHeartbeat(systemd.NewNotifier(os.Getenv), d.announce, d.log)
 	d.rescue = newRescue(&d.config, d.beat.every > 0, d.log)
-	if err := d.pipeline.Preset(d.set); err != nil {
+	err = d.pipeline.Preset(d.set)
+	for err != nil && d.passOver(err, d.log.Warn) {
+		err = d.pipeline.Preset(d.set)
+	}
+	if err != nil {
 		return nil, errors.Join(d.refused(err), d.pipeline.Close())
 	}
 	d.kept.begin()
