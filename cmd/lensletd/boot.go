@@ -17,10 +17,11 @@ the number of its boot partition: 2 or 3. RAUC asks so.
 
 // runBoot is `lensletd boot`: RAUC's custom boot loader backend.
 func runBoot(_ context.Context, args []string, stdout, _ io.Writer) error {
-	return boot(slots.Backend{}, args, stdout)
+	return answerRAUC(slots.Backend{}, args, stdout)
 }
 
-func boot(b slots.Backend, args []string, stdout io.Writer) (err error) {
+// answerRAUC does what one command asks.
+func answerRAUC(b slots.Backend, args []string, stdout io.Writer) (err error) {
 	slot, state, err := bootArguments(args)
 	if err != nil {
 		return err

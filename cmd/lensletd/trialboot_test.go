@@ -46,7 +46,7 @@ func onTrial(t *testing.T, slot, tryboot uint32, address string, logs *bytes.Buf
 	b.config.Listen = address
 	b.markGood = func(context.Context) error { // as RAUC does
 		*marked++
-		return boot(b.backend, []string{"set-state", "3", "good"}, nil)
+		return answerRAUC(b.backend, []string{"set-state", "3", "good"}, nil)
 	}
 	return b, marked
 }
@@ -55,7 +55,7 @@ func onTrial(t *testing.T, slot, tryboot uint32, address string, logs *bytes.Buf
 func next(t *testing.T, b *trialBoot) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := boot(b.backend, []string{"get-primary"}, &out); err != nil {
+	if err := answerRAUC(b.backend, []string{"get-primary"}, &out); err != nil {
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(out.String())
@@ -228,7 +228,7 @@ func TestBootArguments(t *testing.T) {
 		"set-primary 4":    "there is no slot 4",
 		"explode":          "get-primary | set-primary SLOT",
 	} {
-		if err := boot(b.backend, strings.Fields(line), &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := answerRAUC(b.backend, strings.Fields(line), &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", line, err, want)
 		}
 	}
@@ -236,7 +236,7 @@ func TestBootArguments(t *testing.T) {
 		"get-primary": "2\n", "get-current": "2\n", "set-state 3 bad": "", "get-state 2": "good\n",
 	} {
 		var out bytes.Buffer
-		if err := boot(b.backend, strings.Fields(line), &out); err != nil || out.String() != want {
+		if err := answerRAUC(b.backend, strings.Fields(line), &out); err != nil || out.String() != want {
 			t.Errorf("%q: %q (%v), want %q", line, out.String(), err, want)
 		}
 	}
