@@ -66,7 +66,7 @@ func firstBoot(ctx context.Context, args []string, _, stderr io.Writer) error {
 	h.mounted = func() error { return isMount(h.card) }
 	h.remount = func(writable bool) error { return remount(h.card, writable) }
 	h.setHost = func(name string) error { return unix.Sethostname([]byte(name)) }
-	h.tryOut = func(c config) error { return tryOut(ctx, c, h.log) }
+	h.tryOut = func(c config) error { return tryOut(ctx, c, h.log, openSource) }
 	return h.run()
 }
 

@@ -175,6 +175,18 @@ func (d *daemon) open() (err error) {
 	return nil
 }
 
+// A partError tells which part could not be opened, by the setting that names it.
+type partError struct {
+	part string
+	err  error
+}
+
+// Error is that of the part.
+func (e *partError) Error() string { return e.err.Error() }
+
+// Unwrap gives it.
+func (e *partError) Unwrap() error { return e.err }
+
 // path is the only stream's.
 const path = "main"
 
@@ -206,12 +218,13 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	var err error
 	if !strings.HasPrefix(d.Source, "file:") {
 		if cfg.Encoder, err = openEncoder(d.Encoder, d.log); err != nil {
-			return nil, err
+			return nil, &partError{"encoder", err}
 		}
 		_, hardware = cfg.Encoder.(*encoder.M2M)
 		cfg.OpenEncoder = func() (encoder.Codec, error) { return d.reopenEncoder(hardware) }
 	}
 	if d.source, err = d.sourceToBegin(hardware); err != nil {
+		err = &partError{"source", err}
 		if cfg.Encoder != nil {
 			err = errors.Join(err, cfg.Encoder.Close())
 		}

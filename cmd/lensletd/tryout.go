@@ -21,30 +21,56 @@ import (
 const cameraLimit = 10 * time.Second
 
 // tryOut opens camera and encoder with settings, and gives what they refuse.
-func tryOut(ctx context.Context, c config, log *slog.Logger) error {
+func tryOut(ctx context.Context, c config, log *slog.Logger, open func(string, *slog.Logger) (encoder.Source, error)) error {
 	c.Persist = false
 	ctx, cancel := context.WithTimeout(ctx, cameraLimit)
 	defer cancel()
 	for {
-		d := &daemon{config: c, stdout: io.Discard, id: board.Identify(), log: log, openSource: openSource}
+		d := &daemon{config: c, stdout: io.Discard, id: board.Identify(), log: log, openSource: open}
 		p, err := d.openPipeline()
-		if err != nil {
-			return err
+		_, pattern := d.source.(*capture.Pattern)
+		away := d.source == nil || pattern && c.Source == "auto"
+		if err == nil {
+			if d.source != nil {
+				_, err = p.pipeline.Plan()
+			}
+			_ = d.pipeline.Close() // it never ran
 		}
-		away := d.source == nil
-		if !away {
-			_, err = p.pipeline.Plan()
-		}
-		_ = d.pipeline.Close() // it never ran
-		if !away {
+		var part *partError
+		if !away || errors.As(err, &part) {
 			return err
 		}
 		select {
-		case <-ctx.Done(): // lensletd will wait for it, too
-			return nil
+		case <-ctx.Done():
+			return withoutNames(err)
 		case <-time.After(cameraLimit / 20):
 		}
 	}
+}
+
+// withoutNames leaves names out that nobody knows: the camera, which is not there,
+// may.
+func withoutNames(err error) error {
+	var known []error
+	for _, e := range refusals(err) {
+		var name *encoder.NameError
+		if !errors.As(e, &name) {
+			known = append(known, e)
+		}
+	}
+	return errors.Join(known...)
+}
+
+// refusals are the single errors of one.
+func refusals(err error) []error {
+	var mistake *usageError
+	if errors.As(err, &mistake) && mistake.cause != nil {
+		err = mistake.cause
+	}
+	if err == nil {
+		return nil
+	}
+	return flattened(err)
 }
 
 // possible leaves out of a page what camera and encoder refuse; the error tells
@@ -79,18 +105,10 @@ func (s *cardSettings) possible(page *sheet, host string) (refused error) {
 // blamed is one setting of the owner's that an error is about, and why; nil:
 // none.
 func blamed(own *config, err error) (toml.Key, string) {
-	if err == nil {
-		return nil, ""
-	}
 	sets := func(name string) bool {
 		return slices.ContainsFunc(own.set, func(p encoder.Parameter) bool { return p.Name == name })
 	}
-	cause := err
-	var mistake *usageError
-	if errors.As(err, &mistake) && mistake.cause != nil {
-		cause = mistake.cause
-	}
-	for _, e := range flattened(cause) {
+	for _, e := range refusals(err) {
 		for name := range namesIn(e) {
 			if sets(name) {
 				return toml.Key{"set", name}, e.Error()
@@ -98,12 +116,14 @@ func blamed(own *config, err error) (toml.Key, string) {
 		}
 	}
 	var missing *capture.NotOffered
+	var part *partError
 	switch {
 	case errors.As(err, &missing) && sets("resolution"):
 		return toml.Key{"set", "resolution"}, missing.Error()
-	case own.Encoder != defaults().Encoder:
+	case !errors.As(err, &part):
+	case part.part == "encoder" && own.Encoder != defaults().Encoder:
 		return toml.Key{"encoder"}, err.Error()
-	case own.Source != defaults().Source:
+	case part.part == "source" && own.Source != defaults().Source:
 		return toml.Key{"source"}, err.Error()
 	}
 	return nil, ""
