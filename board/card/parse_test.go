@@ -3,6 +3,7 @@ package card
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -165,6 +166,35 @@ func TestPreSharedKey(t *testing.T) {
 		n := network{ssid: v.ssid, password: v.password}
 		if key, err := n.key(); err != nil || key != v.key {
 			t.Errorf("%s: %s, %v", v.ssid, key, err)
+		}
+	}
+}
+
+// wpa_supplicant reads what is made for it, and wpa_passphrase hashes as we do.
+func TestWPASupplicantReadsIt(t *testing.T) {
+	f := page(t, WiFiName, "country=DE\nssid=\"a#b \"c\"\npassword=#pass \"word'\nhidden=yes\nssid=Home\npassword=correct horse\nssid=Open\n")
+	w, _ := f.wifi()
+	conf, err := w.supplicant(nil)
+	if err != nil || len(f.Mistakes) != 0 {
+		t.Fatal(err, f.Mistakes)
+	}
+	file := filepath.Join(t.TempDir(), SupplicantName)
+	if err := os.WriteFile(file, conf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, _ := exec.Command("wpa_supplicant", "-D", "none", "-i", "none", "-c", file, "-dd").CombinedOutput() // there is no interface
+	for _, want := range []string{
+		"country='DE'", `id=0 ssid='a#b \"c'`, "id=1 ssid='Home'", "id=2 ssid='Open'", "scan_ssid=1", "Failed to add interface none",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("wpa_supplicant does not say %q:\n%s", want, out)
+		}
+	}
+	for _, n := range w.networks[:2] {
+		key, err := n.key()
+		out, failed := exec.Command("wpa_passphrase", n.ssid, n.password).CombinedOutput()
+		if err != nil || failed != nil || !strings.Contains(string(out), "\tpsk="+key+"\n") || !strings.Contains(string(conf), "\tpsk="+key+"\n") {
+			t.Errorf("%s: %s, %v; wpa_passphrase says %s, %v", n.ssid, key, err, out, failed)
 		}
 	}
 }

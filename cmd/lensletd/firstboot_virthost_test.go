@@ -93,7 +93,14 @@ func TestBoardTakesOverItsCard(t *testing.T) {
 	if err != nil || len(found) != 1 || found[0].Name != "Front door" || strings.TrimSuffix(found[0].Host, ".") != "front-door.local" {
 		t.Errorf("the LAN finds %+v, %v", found, err)
 	}
-	mistakes := onCard(card.ErrorsName)
+	checkMistakes(t, onCard(card.ErrorsName))
+	g.stop(t)
+	checkClean(t, image, "correct horse", "battery staple")
+}
+
+// checkMistakes wants the three of the card above.
+func checkMistakes(t *testing.T, mistakes string) {
+	t.Helper()
 	for _, want := range []string{
 		"\r\nlenslet.toml, line 3: is not written as it should be;", "\r\nlenslet.toml, line 8: ", "loudness\r\n", "\r\nlenslet.toml, line 9: level 9.9 is not possible here; accepted: ",
 	} {
@@ -104,12 +111,16 @@ func TestBoardTakesOverItsCard(t *testing.T) {
 	if n := strings.Count(mistakes, ", line "); n != 3 {
 		t.Errorf("%d mistakes:\n%s", n, mistakes)
 	}
-	g.stop(t)
+}
+
+// checkClean wants a whole file system, and no secret anywhere in it.
+func checkClean(t *testing.T, image string, secrets ...string) {
+	t.Helper()
 	b, err := os.ReadFile(image)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, word := range []string{"correct horse", "battery staple"} {
+	for _, word := range secrets {
 		if strings.Contains(string(b), word) || strings.Contains(string(b), string(utf16Text(word)[2:])) {
 			t.Errorf("%q is still somewhere on the card", word)
 		}
