@@ -156,13 +156,14 @@ func (s *Stream) gauge(v, sent *viewer, r rtp.Reception, now time.Duration) {
 // judge gives counters and round trip to the estimator. They were told at an instant,
 // and are here now.
 func (s *Stream) judge(v, sent *viewer, r rtp.Reception, trip, told, now time.Duration) {
+	next := s.packetizer.Next()
+	first := uint16(r.Highest) + 1 + next - s.nextOf(v) // of those that did not come, as the packetizer numbers them
 	report := rate.Report{
-		At: now, Highest: r.Highest, Lost: r.Lost, Jitter: v.jitter(), RoundTrip: trip,
+		At: now, Highest: r.Highest, Lost: r.Lost, Jitter: v.jitter(), RoundTrip: trip, Ahead: uint32(next - first),
 		Packets: sent.packets + sent.refused.packets, Bytes: sent.octets + sent.refused.octets, Skipped: sent.thin.skipped,
 	}
-	if !sent.thin.on {
-		next := s.packetizer.Next()
-		report.Lag = max(0, s.adapt.log.since(uint16(r.Highest)+1+next-s.nextOf(v), next, now)-(now-told))
+	if !sent.thin.on { // a unit may be lost without any queue: it is sent at once
+		report.Lag = max(0, s.adapt.log.since(s.adapt.log.past(first, next), next, now)-(now-told))
 	}
 	before := v.rate.Rate(s.bounds())
 	v.rate.Report(report, s.bounds())

@@ -34,6 +34,18 @@ func (l *sentLog) since(seq, next uint16, now time.Duration) time.Duration {
 	return l.find(now, func(i int) bool { return int16(seq-l.units[i].seq) >= 0 })
 }
 
+// past is the number behind the unit with the packet of a number; next: it is the latest.
+func (l *sentLog) past(seq, next uint16) uint16 {
+	for n := l.n - 1; n >= 0 && n >= l.n-len(l.units); n-- {
+		start := l.units[n%len(l.units)].seq
+		if int16(seq-start) >= 0 {
+			break
+		}
+		next = start
+	}
+	return next
+}
+
 // behind is how long ago the byte was sent that so many others, and itself, are not
 // out behind.
 func (l *sentLog) behind(bytes int, now time.Duration) time.Duration {

@@ -18,20 +18,10 @@ const (
 	quiet      = 1.4                    // times what is sent is the rate, of a picture that needs little
 	settling   = 3 * time.Second        // until a lower rate shows
 	jitterJump = 30 * time.Millisecond
-)
-
-// What is done near the ceiling, the rate at which congestion was met last.
-const (
-	plateau   = 6 * time.Second       // after congestion the rate is at the ceiling again
-	nearly    = 0.90                  // of the ceiling is tried at once,
-	stepNear  = 1.12                  // then this share of the last rate at most,
-	trial     = 1.06                  // up to that of the ceiling;
-	tried     = 1.04                  // when so much was carried
-	proven    = 18 * time.Second      // so long after congestion,
-	likely    = 14 * time.Second      // or the ceiling itself in one long interval,
-	stepSeen  = 1.08                  // the rate goes on by that share,
-	beyond    = 1.08                  // and from there on as usual
-	queueNone = 60 * time.Millisecond // at most, where something was carried
+	together   = 16               // packets that one mishap takes: they are sent at once
+	trying     = 4                // where more is tried than was carried
+	recently   = 8 * time.Second  // losses are averaged over,
+	usually    = 16 * time.Second // and those that are usual
 )
 
 // Of feedback.
@@ -65,7 +55,8 @@ type Report struct {
 	Lost      int32         // packets in all
 	Jitter    time.Duration
 	RoundTrip time.Duration // 0: not known, or not anew
-	Lag       time.Duration // age of the oldest packet above Highest; 0: there is none
+	Lag       time.Duration // age of the oldest packet above Highest that cannot be lost by one mishap; 0: there is none
+	Ahead     uint32        // packets above Highest that were sent
 	Packets   uint32        // sent until now, modulo 2^32
 	Bytes     uint32        // of payload in them, modulo 2^32
 	Skipped   uint32        // packets not sent by intent, though counted; modulo 2^32
@@ -94,12 +85,17 @@ type Estimator struct {
 	cut      time.Duration // when silence was counted last
 	cuts     int           // since the last feedback
 
-	usual  float64       // loss, whatever the rate
-	tried  float64       // loss that the rate was lowered for; 0: that is settled
-	lessAt time.Duration // when it was
+	sent, lost float64       // packets lately, since the rate was lowered
+	usual      float64       // loss, whatever the rate
+	lessAt     time.Duration // when the rate was lowered
+	after      int           // reports since then
+	ahead      float64       // packets that were on their way then
+	queued     time.Duration // queue that stood
+	mixed      bool          // the ceiling is one that was there for a part of the time
 
 	trip, lag shortest
 	standing  bool    // the queue was not calm when the last report came
+	heavy     bool    // it told of much loss
 	jitter    float64 // s; smoothed
 
 	most   float64 // bit/s by the receiver's own estimate; 0: it gave none
@@ -148,14 +144,12 @@ func (e *Estimator) Report(r Report, b Bounds) {
 	lost := int32(max(0, min(int64(r.Lost)-int64(was.Lost), int64(expected)))) - (expected - sent)
 	lost = max(0, min(lost, sent))
 	o := outcome{at: r.At, dt: dt, queue: max(e.lag.above(r.At, r.Lag), e.tripAbove(r)), hold: e.jumped(r.Jitter)}
-	if o.packets = float64(sent); sent > 0 {
-		o.loss = float64(lost) / float64(sent)
-	}
+	o.packets, o.lost, o.ahead = float64(sent), float64(lost), float64(r.Ahead)
 	if packets := r.Packets - was.Packets; packets > 0 {
 		size := float64(r.Bytes-was.Bytes) / float64(packets)
 		o.arrived = size * float64(sent-lost) * 8 / dt.Seconds()
 		tried := float64(r.Bytes-was.Bytes) * 8 / dt.Seconds()
-		if spare := float64(e.Rate(b)) / max(1, tried); spare > quiet || o.loss <= lossMost {
+		if spare := float64(e.Rate(b)) / max(1, tried); spare > quiet || o.loss() <= lossMost {
 			o.arrived *= max(1, min(2, spare)) // more was not there to be carried
 		}
 	}
@@ -257,96 +251,125 @@ func (e *Estimator) jumped(jitter time.Duration) bool {
 type outcome struct {
 	at, dt  time.Duration
 	arrived float64 // bit/s
-	packets float64 // that loss is the share of
-	loss    float64 // 0 to 1
+	packets float64 // that were to arrive,
+	lost    float64 // and did not
+	ahead   float64 // that were not to arrive yet
 	queue   time.Duration
 	hold    bool // something is unclear
 	sure    bool // it is too much
 }
 
-// beyond is the share of lost packets above which more than a given share is lost, and
-// not by chance alone: by two standard deviations.
-func (o *outcome) beyond(share float64) float64 {
-	return share + 2*math.Sqrt(share/max(1, o.packets))
+func (o *outcome) loss() float64 { return o.lost / max(1, o.packets) }
+
+// long tells of an interval that is too long to see a queue grow in it.
+func (o *outcome) long() bool { return o.dt >= settling }
+
+// more tells whether more than a share of packets is lost, and not by chance alone: by
+// some standard deviations of mishaps that take so many packets each.
+func more(lost, packets, share, each, deviations float64) bool {
+	return lost > packets*share+deviations*math.Sqrt(packets*share*each)
+}
+
+// severe tells of congestion by losses alone: beyond doubt, twice in a row, or since some
+// time.
+func (e *Estimator) severe(o *outcome, each float64) bool {
+	heavy := more(o.lost, o.packets, lossMost, each, 2)
+	before := e.heavy
+	e.heavy = heavy
+	return heavy && (before || each == 1 || more(o.lost, o.packets, lossMost, each, 4)) ||
+		e.sent > 1.5*o.packets && more(e.lost, e.sent, lossMost, each, 2)
 }
 
 func (e *Estimator) judge(o outcome, b Bounds) {
 	near := e.rate > 0 && e.rate < 1.2*e.ceiling
 	standing := o.queue > queueCalm
 	stood := standing && e.standing // not a moment's silence of the air
-	full := o.sure || o.queue > queueMost && stood || near && standing && (stood || o.loss > 0 || o.dt >= settling)
 	e.standing = standing
-	free, excess, severe := lossFree, o.loss-e.usual, o.loss > o.beyond(lossMost)
+	settled := e.settles(&o)
+	free, each, most := lossFree, float64(together), float64(together)
+	switch {
+	case standing:
+		each, most = 1, 1 // that is no mishap
+	case near && e.rate > e.ceiling:
+		each = trying // nor, most likely, is this
+	}
 	if near {
 		free = lossNear
 	}
-	free = o.beyond(e.usual+free) - e.usual
-	since := o.at - e.lessAt
-	settled := e.lessAt == 0 || since >= max(settling, 2*o.dt)
-	bad := severe || full || excess > free
+	severe := e.severe(&o, most)
+	some := severe || more(o.lost, o.packets, e.usual+free, each, 2) || more(e.lost, e.sent, e.usual+free, each, 2)
+	full := o.sure || stood && (near || o.queue > queueMost) || near && standing && (o.long() || more(o.lost, o.packets, e.usual, 1, 2))
 	switch {
-	case !settled && bad && (!severe || o.arrived >= e.rate):
+	case !settled && (full || some) && (!severe || o.arrived >= e.rate):
 		// of what was sent before the rate fell
 	case severe || full:
-		e.lower(o, b)
-	case excess > free && e.tried > 0 && o.loss > e.tried/2:
-		e.usual, e.tried = min(o.loss, lossUsual), 0
-	case excess > free:
-		o.arrived = max(o.arrived, float64(e.Rate(b))*(1-o.loss)) // a quiet picture needs little
-		if e.lower(o, b) {
-			e.tried = o.loss
-		}
-	case settled || since >= settling:
-		e.tried = 0
-		e.usual += (min(o.loss, lossUsual) - e.usual) / 8
+		e.lower(o, severe && !stood, b)
+	case some:
+		e.try(o, near, b)
+	case settled || o.at-e.lessAt >= settling:
+		e.learn(&o)
 		if !o.hold && !standing {
 			e.grow(o, b)
 		}
 	}
 }
 
-// lower brings the rate below what arrives, the further the longer the queue is:
-// one of a second is to be gone in two. False: it is there already.
-func (e *Estimator) lower(o outcome, b Bounds) bool {
-	share := beta - 0.35*min(1, o.queue.Seconds()/2)
-	rate := max(o.arrived*share, float64(b.Min))
-	if rate >= float64(e.Rate(b)) {
+// settles tells whether an outcome is about the rate as it is, and counts its losses then.
+func (e *Estimator) settles(o *outcome) bool {
+	e.after++
+	first := e.after == 1 && e.lessAt > 0
+	if e.lessAt > 0 && (o.at-e.lessAt < settling || first && !o.long()) {
 		return false
 	}
-	e.rate, e.ceiling, e.carried, e.lessAt = rate, o.arrived, o.arrived, o.at
+	if first { // what was on its way is counted with what was sent since
+		o.lost, o.packets = max(0, o.lost-e.ahead), max(0, o.packets-e.ahead)
+	}
+	fades := math.Exp(-o.dt.Seconds() / recently.Seconds())
+	e.sent, e.lost = e.sent*fades+o.packets, e.lost*fades+o.lost
 	return true
 }
 
-// grow raises the rate after an interval without congestion: by a share of itself, and
-// as CUBIC near where congestion was met last, until more than that was carried.
-func (e *Estimator) grow(o outcome, b Bounds) {
-	if e.rate == 0 {
-		return
-	}
-	rate := e.rate * math.Pow(1+growth, min(o.dt, stepMost).Seconds())
-	if e.ceiling > 0 {
-		rate = max(e.rate, min(rate, e.careful(o)))
-	}
-	if e.rate = rate; rate >= float64(b.Max) {
-		e.rate, e.ceiling = 0, 0
-	}
+// learn makes what was lost lately more usual.
+func (e *Estimator) learn(o *outcome) {
+	lately := e.lost / max(1, e.sent)
+	e.usual = min(lossUsual, e.usual+(lately-e.usual)*min(1, o.dt.Seconds()/usually.Seconds()))
 }
 
-// careful is the next rate near the ceiling. What is new to be tried is a small step,
-// and there is time to see what became of it.
-func (e *Estimator) careful(o outcome) float64 {
-	since := o.at - e.lessAt
-	seen := o.dt >= settling && since >= likely && e.rate >= e.ceiling || since >= proven && e.rate >= tried*e.ceiling
-	switch {
-	case seen && o.queue > queueNone:
-		return e.rate
-	case seen && e.rate < beyond*e.ceiling:
-		return e.rate * stepSeen
-	case seen:
-		e.ceiling = 0
-		return math.Inf(1)
+// lower brings the rate below what arrives, the further the longer the queue is:
+// one of a second is to be gone in two. It may be there already.
+func (e *Estimator) lower(o outcome, mixed bool, b Bounds) {
+	share := beta - 0.35*min(1, o.queue.Seconds()/2)
+	rate := max(o.arrived*share, float64(b.Min))
+	if rate >= float64(e.Rate(b)) {
+		if e.mixed && !mixed {
+			e.ceiling, e.mixed = o.arrived, false
+		}
+		return
 	}
-	x := since.Seconds()/plateau.Seconds() - 1
-	cubic := e.ceiling * (1 + (1-beta)*x*x*x)
-	return min(cubic, trial*e.ceiling, max(stepNear*e.rate, nearly*e.ceiling))
+	e.rate, e.ceiling, e.carried = rate, o.arrived, o.arrived
+	e.mixed = mixed && o.long()
+	e.fell(&o)
+}
+
+func (e *Estimator) fell(o *outcome) {
+	e.lessAt, e.ahead, e.queued = o.at, o.ahead, o.queue
+	e.sent, e.lost, e.after = 0, 0, 0
+}
+
+// try lowers the rate a little for a loss that may be the air's. Where less than the
+// ceiling is sent it is.
+func (e *Estimator) try(o outcome, near bool, b Bounds) {
+	if near && e.rate <= e.ceiling {
+		e.learn(&o)
+		return
+	}
+	rate := float64(e.Rate(b))
+	if rate*beta <= float64(b.Min) {
+		return
+	}
+	e.rate, e.carried = rate*beta, rate*(1-max(o.loss(), e.lost/max(1, e.sent)))
+	if !near {
+		e.ceiling, e.mixed = max(e.carried, e.rate), false
+	}
+	e.fell(&o)
 }
