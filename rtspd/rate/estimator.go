@@ -96,6 +96,7 @@ type Estimator struct {
 	trip, lag shortest
 	standing  bool    // the queue was not calm when the last report came
 	heavy     bool    // it told of much loss
+	some      bool    // it was there
 	jitter    float64 // s; smoothed
 
 	most   float64 // bit/s by the receiver's own estimate; 0: it gave none
@@ -128,6 +129,7 @@ func (e *Estimator) Renew() { e.heard, e.interval = false, 0 }
 // Report takes a receiver report.
 func (e *Estimator) Report(r Report, b Bounds) {
 	was, dt := e.last, r.At-e.last.At
+	queue := max(e.lag.above(r.At, r.Lag), e.tripAbove(r))
 	expected := int32(r.Highest - was.Highest)
 	if !e.heard || expected < 0 { // or the receiver began anew
 		e.heard, e.last, e.cuts = true, r, 0
@@ -143,7 +145,7 @@ func (e *Estimator) Report(r Report, b Bounds) {
 	sent := expected - int32(min(r.Skipped-was.Skipped, uint32(expected)))
 	lost := int32(max(0, min(int64(r.Lost)-int64(was.Lost), int64(expected)))) - (expected - sent)
 	lost = max(0, min(lost, sent))
-	o := outcome{at: r.At, dt: dt, queue: max(e.lag.above(r.At, r.Lag), e.tripAbove(r)), hold: e.jumped(r.Jitter)}
+	o := outcome{at: r.At, dt: dt, queue: queue, hold: e.jumped(r.Jitter)}
 	o.packets, o.lost, o.ahead = float64(sent), float64(lost), float64(r.Ahead)
 	if packets := r.Packets - was.Packets; packets > 0 {
 		size := float64(r.Bytes-was.Bytes) / float64(packets)
@@ -303,7 +305,7 @@ func (e *Estimator) judge(o outcome, b Bounds) {
 	case !settled && (full || some) && (!severe || o.arrived >= e.rate):
 		// of what was sent before the rate fell
 	case severe || full:
-		e.lower(o, severe && !stood, b)
+		e.lower(o, severe, b)
 	case some:
 		e.try(o, near, b)
 	case settled || o.at-e.lessAt >= settling:
@@ -356,10 +358,11 @@ func (e *Estimator) fell(o *outcome) {
 	e.sent, e.lost, e.after = 0, 0, 0
 }
 
-// try lowers the rate a little for a loss that may be the air's. Where less than the
-// ceiling is sent it is.
+// try lowers the rate a little for a loss that may be the air's. Where no more than
+// the ceiling is sent it is, up to what may be usual.
 func (e *Estimator) try(o outcome, near bool, b Bounds) {
-	if near && e.rate <= e.ceiling {
+	carried := near && e.rate <= e.ceiling
+	if carried && !e.mixed && e.usual < lossUsual {
 		e.learn(&o)
 		return
 	}
@@ -368,7 +371,7 @@ func (e *Estimator) try(o outcome, near bool, b Bounds) {
 		return
 	}
 	e.rate, e.carried = rate*beta, rate*(1-max(o.loss(), e.lost/max(1, e.sent)))
-	if !near {
+	if !near || carried {
 		e.ceiling, e.mixed = max(e.carried, e.rate), false
 	}
 	e.fell(&o)

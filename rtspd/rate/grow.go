@@ -65,12 +65,17 @@ func (e *Estimator) careful(o outcome) float64 {
 func (e *Estimator) seldom(o outcome, since time.Duration) float64 {
 	fills := fillsFor.Seconds() / max(o.dt, e.interval).Seconds()
 	seen := since >= likely && e.rate >= (1+0.6*fills)*e.ceiling
+	e.some = e.some && o.queue > queueNone
 	switch {
 	case e.mixed && e.queued > 0: // of what stood, so much went away meanwhile
 		went := (e.queued - o.queue).Seconds() / since.Seconds()
 		e.queued = 0
 		return e.rate / (1 - min(0.5, went))
 	case o.queue > queueNone:
+		if e.mixed && e.some { // all the time: so much is carried
+			e.ceiling, e.mixed = o.arrived, false
+		}
+		e.some = true
 		return e.rate
 	case seen && e.rate < (1+2*fills)*e.ceiling:
 		return e.rate * (1 + 1.5*fills)
