@@ -187,11 +187,7 @@ func (r *linkRun) check(t *testing.T) {
 		came, lost = r.w.lostBetween(r.s, a.began, b.began)
 	}
 	t.Logf("%s: of what was made in the 20 s after, %d are lost, and %d come", r.name, lost, came)
-	most := 1 // percent
-	if r.interval > 1 {
-		most = 5 // a report of 5 s has the time before the drop in it
-	}
-	if lost*100 > most*came {
+	if lost*100 > came {
 		t.Errorf("%s: of what was made in the 20 s after, %d are lost, and %d come", r.name, lost, came)
 	}
 	if got := r.seconds[linkWidens+30].codec; got < 0.9*syntheticRate/1e6 {

@@ -230,10 +230,14 @@ func TestBoardChangesAtRandom(t *testing.T) {
 func (v *viewer) checkBitrate(want int, part float64, skip, over int) {
 	v.t.Helper()
 	v.units(skip)
-	v.mu.Lock()
-	from := len(v.packets)
-	v.mu.Unlock()
+	came, _, _, _ := v.counts()
 	v.units(over)
+	v.checkBitrateSince(want, part, came)
+}
+
+// checkBitrateSince is about the packets behind the first so many.
+func (v *viewer) checkBitrateSince(want int, part float64, from int) {
+	v.t.Helper()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	bits := 0
