@@ -328,6 +328,11 @@ func TestSentLog(t *testing.T) {
 			t.Errorf("packet %d was sent %v ago, want %v", test.seq, got, test.want)
 		}
 	}
+	for seq, want := range map[uint16]uint16{next: next, next - 1: next, next - 10: next, next - 11: next - 10, next - 20: next - 10, next - 1000: next - 990} {
+		if got := l.past(seq, next); got != want {
+			t.Errorf("packet %d is of the unit in front of %d, want %d", seq, got, want)
+		}
+	}
 	each := 10 * (1000 + rtp.HeaderSize + 4)
 	for bytes, want := range map[int]time.Duration{-1: 0, 0: 0, 1: time.Second, each: time.Second, each + 1: 2 * time.Second, 50 * each: 50 * time.Second, 1 << 30: 128 * time.Second} {
 		if got := l.behind(bytes, 300*time.Second); got != want {

@@ -18,10 +18,14 @@ const (
 	quiet      = 1.4                    // times what is sent is the rate, of a picture that needs little
 	settling   = 3 * time.Second        // until a lower rate shows
 	jitterJump = 30 * time.Millisecond
-	together   = 16               // packets that one mishap takes: they are sent at once
-	trying     = 4                // where more is tried than was carried
-	recently   = 8 * time.Second  // losses are averaged over,
-	usually    = 16 * time.Second // and those that are usual
+)
+
+// Of losses.
+const (
+	together = 16               // packets that one mishap takes: they are sent at once
+	trying   = 4                // where more is tried than was carried
+	recently = 8 * time.Second  // losses are averaged over,
+	usually  = 16 * time.Second // and those that are usual
 )
 
 // Of feedback.
@@ -91,12 +95,12 @@ type Estimator struct {
 	after      int           // reports since then
 	ahead      float64       // packets that were on their way then
 	queued     time.Duration // queue that stood
-	mixed      bool          // the ceiling is one that was there for a part of the time
+	mixed      bool          // the ceiling may be too high: the link was a better one for a part of the time
 
 	trip, lag shortest
 	standing  bool    // the queue was not calm when the last report came
 	heavy     bool    // it told of much loss
-	some      bool    // it was there
+	busy      bool    // there was a queue, calm or not
 	jitter    float64 // s; smoothed
 
 	most   float64 // bit/s by the receiver's own estimate; 0: it gave none
@@ -298,8 +302,8 @@ func (e *Estimator) judge(o outcome, b Bounds) {
 	if near {
 		free = lossNear
 	}
-	severe := e.severe(&o, most)
-	some := severe || more(o.lost, o.packets, e.usual+free, each, 2) || more(e.lost, e.sent, e.usual+free, each, 2)
+	severe, bound := e.severe(&o, most), e.usual+free
+	some := severe || more(o.lost, o.packets, bound, each, 2) || more(e.lost, e.sent, bound, each, 2)
 	full := o.sure || stood && (near || o.queue > queueMost) || near && standing && (o.long() || more(o.lost, o.packets, e.usual, 1, 2))
 	switch {
 	case !settled && (full || some) && (!severe || o.arrived >= e.rate):
@@ -338,21 +342,23 @@ func (e *Estimator) learn(o *outcome) {
 }
 
 // lower brings the rate below what arrives, the further the longer the queue is:
-// one of a second is to be gone in two. It may be there already.
-func (e *Estimator) lower(o outcome, mixed bool, b Bounds) {
+// one of a second is to be gone in two. It may be there already. Much is lost: the
+// outcome may be about two rates of the link, or packets were lost by their size.
+func (e *Estimator) lower(o outcome, much bool, b Bounds) {
 	share := beta - 0.35*min(1, o.queue.Seconds()/2)
 	rate := max(o.arrived*share, float64(b.Min))
 	if rate >= float64(e.Rate(b)) {
-		if e.mixed && !mixed {
+		if e.mixed && !much {
 			e.ceiling, e.mixed = o.arrived, false
 		}
 		return
 	}
 	e.rate, e.ceiling, e.carried = rate, o.arrived, o.arrived
-	e.mixed = mixed && o.long()
+	e.mixed = much && o.long()
 	e.fell(&o)
 }
 
+// fell notes what there was when the rate was lowered.
 func (e *Estimator) fell(o *outcome) {
 	e.lessAt, e.ahead, e.queued = o.at, o.ahead, o.queue
 	e.sent, e.lost, e.after = 0, 0, 0

@@ -61,21 +61,22 @@ func (e *Estimator) careful(o outcome) float64 {
 	return min(e.cubic(since), trial*e.ceiling, max(stepNear*e.rate, nearly*e.ceiling))
 }
 
-// seldom is careful where reports are.
+// seldom is careful where reports are. A ceiling that may be too high is approached by
+// small steps.
 func (e *Estimator) seldom(o outcome, since time.Duration) float64 {
 	fills := fillsFor.Seconds() / max(o.dt, e.interval).Seconds()
 	seen := since >= likely && e.rate >= (1+0.6*fills)*e.ceiling
-	e.some = e.some && o.queue > queueNone
+	e.busy = e.busy && o.queue > queueNone
 	switch {
 	case e.mixed && e.queued > 0: // of what stood, so much went away meanwhile
 		went := (e.queued - o.queue).Seconds() / since.Seconds()
 		e.queued = 0
 		return e.rate / (1 - min(0.5, went))
 	case o.queue > queueNone:
-		if e.mixed && e.some { // all the time: so much is carried
+		if e.mixed && e.busy { // all the time: so much is carried
 			e.ceiling, e.mixed = o.arrived, false
 		}
-		e.some = true
+		e.busy = true
 		return e.rate
 	case seen && e.rate < (1+2*fills)*e.ceiling:
 		return e.rate * (1 + 1.5*fills)
