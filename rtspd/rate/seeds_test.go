@@ -61,7 +61,7 @@ func TestChanceNeverHalvesTheRate(t *testing.T) {
 			for _, s.together = range []int{1, 4, 16} {
 				t.Run(fmt.Sprintf("%d bit/s, reports every %v, %d together", s.bounds.Max, s.every, s.together), func(t *testing.T) {
 					s.link, s.queue, s.loss, s.delay, s.keyFrames, s.length = constant(100*mbit), time.Second, 0.02, 20*time.Millisecond, 4, 10*time.Minute
-					for seed := range 4 * *seeds {
+					for seed := range 2 * *seeds {
 						s.seed = uint64(seed + 1)
 						w, sum := newWorld(s), 0
 						log := w.run()
