@@ -252,6 +252,16 @@ func TestVirtStride(t *testing.T) {
 	}
 }
 
+func TestVirtBuffers(t *testing.T) {
+	c := openVirt(t, virtWebcam)
+	for asked, want := range map[int]int{0: cameraBuffers, 4: 4} {
+		choice := Choice{FourCC: v4l2.YUYV, Width: 640, Height: 360, Rate: Rate{15, 1}, Buffers: asked}
+		if format, err := c.Configure(choice); err != nil || format.Buffers != want {
+			t.Errorf("asked for %d buffers: %+v, %v", asked, format, err)
+		}
+	}
+}
+
 func TestVirtRefusesAnotherSize(t *testing.T) {
 	c := openVirt(t, virtWebcam)
 	const want = "vivid (/dev/video0) does not offer 642x362; it offers 320x180, 640x360, 640x480, 1280x720, 1920x1080, 3840x2160"

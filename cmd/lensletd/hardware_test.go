@@ -38,9 +38,9 @@ func onBoard(t *testing.T, name string) (root string, tune func(*daemon)) {
 	return root, func(d *daemon) { d.root, d.id = root, board.IdentifyIn(root) }
 }
 
-// TestBoardIsTold: everybody who may read parameters can see what the camera runs
+// TestHardwareIsTold: everybody who may read parameters can see what the camera runs
 // on and how that is, by any client and by lensletctl.
-func TestBoardIsTold(t *testing.T) {
+func TestHardwareIsTold(t *testing.T) {
 	_, tune := onBoard(t, "zero2w")
 	url, _, _ := startTuned(t, tune, "-source", "pattern", "-set", "resolution=320x240", "-set", "framerate=10")
 	want := map[string]string{
@@ -67,7 +67,7 @@ func TestBoardIsTold(t *testing.T) {
 }
 
 // What a board does not tell is unknown, not an error.
-func TestBoardThatTellsNothing(t *testing.T) {
+func TestHardwareThatTellsNothing(t *testing.T) {
 	_, tune := onBoard(t, "container")
 	url, _, _ := startTuned(t, tune, "-source", "pattern", "-set", "resolution=320x240", "-set", "framerate=10")
 	v := dialViewer(t, url)
@@ -79,9 +79,9 @@ func TestBoardThatTellsNothing(t *testing.T) {
 	}
 }
 
-// TestBoardRefusesAtStart: too large a picture for the board's encoder is a
+// TestHardwareRefusesAtStart: too large a picture for the board's encoder is a
 // mistake in the configuration, told with its line and what would be right.
-func TestBoardRefusesAtStart(t *testing.T) {
+func TestHardwareRefusesAtStart(t *testing.T) {
 	const right = "framerate 60 is not possible here; accepted: up to 30 at 1920x1080, or 1280x720 at 60 (Raspberry Pi Zero W Rev 1.1)"
 	_, tune := onBoard(t, "zerow")
 	file := configFile(t, "listen = \"127.0.0.1:0\"\nauth = \"none\"\nmdns = false\npersist = false\nsource = \"pattern\"\n[set]\nresolution = \"1920x1080\"\nframerate = 60\n")
@@ -105,8 +105,8 @@ func TestBoardRefusesAtStart(t *testing.T) {
 	}
 }
 
-// TestBoardRefusesAChange: SET_PARAMETER, too, and all stays as it was.
-func TestBoardRefusesAChange(t *testing.T) {
+// TestHardwareRefusesAChange: SET_PARAMETER, too, and all stays as it was.
+func TestHardwareRefusesAChange(t *testing.T) {
 	_, tune := onBoard(t, "zerow")
 	url, _, _ := startTuned(t, tune, "-source", "pattern", "-set", "resolution=320x240", "-set", "framerate=10")
 	v := dialViewer(t, url)
@@ -125,9 +125,9 @@ func TestBoardRefusesAChange(t *testing.T) {
 	v.units(5)
 }
 
-// TestBoardBeginsWithItsOwn: where the configuration is silent the table counts,
+// TestHardwareBeginsWithItsOwn: where the configuration is silent the table counts,
 // else the configuration.
-func TestBoardBeginsWithItsOwn(t *testing.T) {
+func TestHardwareBeginsWithItsOwn(t *testing.T) {
 	for _, c := range []struct {
 		board, settings, want string
 		args                  []string

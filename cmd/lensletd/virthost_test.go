@@ -119,6 +119,10 @@ func TestBoardStreams(t *testing.T) {
 	if c, e := v.get("camera"), v.get("encoder"); !strings.Contains(c, "vivid") || !strings.Contains(e, "vh264enc") {
 		t.Errorf("camera %q, encoder %q", c, e)
 	}
+	free, err := strconv.Atoi(v.get("memory_free"))
+	if got := v.get("model") + ", " + v.get("family"); got != "linux,dummy-virt, dummy-virt" || err != nil || free < 1<<20 {
+		t.Errorf("the board is %q, with %d bytes free (%v)", got, free, err)
+	}
 	if got := v.get("frames_copied"); got != "0" {
 		t.Errorf("%s frames were copied on their way to the encoder", got)
 	}
