@@ -168,7 +168,7 @@ func (c *debCamera) since(t *testing.T, before map[string]string) []string {
 // remembers, and that it was enabled.
 var stays = regexp.MustCompile(`^(etc/lenslet(/lenslet\.toml)?` +
 	`|var/lib/lenslet|var/lib/private/lenslet(/[^/]+)?` +
-	`|etc/systemd/system/[a-z-]+\.target\.wants/lenslet\.(service|socket)` +
+	`|etc/systemd/system/[a-z-]+\.target\.wants(/lenslet\.(service|socket))?` +
 	`|var/lib/systemd/deb-systemd-helper-enabled/(|.+/)lenslet\.(service|socket)(\.dsh-also)?` +
 	`|var/lib/systemd/deb-systemd-helper-enabled/[a-z-]+\.target\.wants` +
 	`|var/lib/dpkg/info/lenslet\.(list|postrm))$`)
