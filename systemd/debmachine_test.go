@@ -12,10 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -79,6 +82,7 @@ func boot(t *testing.T, prepare func(root string)) *machine {
 	m.nspawn = exec.Command("systemd-nspawn", "--quiet", "--boot", "--directory="+m.root, "--machine=lenslet-"+m.camera,
 		"--register=no", "--keep-unit", "--network-namespace-path=/proc/"+m.camera+"/ns/net", "--console=pipe")
 	m.nspawn.Stdout, m.nspawn.Stderr = m.log, m.log
+	m.nspawn.Env = append(os.Environ(), "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY="+unified(t))
 	if err := m.nspawn.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -87,11 +91,31 @@ func boot(t *testing.T, prepare func(root string)) *machine {
 		close(m.ended)
 	}()
 	t.Cleanup(func() {
-		_ = m.nspawn.Process.Kill() // takes all processes of the machine with it
+		for _, pid := range m.children() { // its systemd, which takes all processes of the machine with it
+			if init, err := strconv.Atoi(pid); err == nil {
+				_ = syscall.Kill(init, syscall.SIGKILL)
+			}
+		}
+		_ = m.nspawn.Process.Kill()
 		<-m.ended
 	})
 	m.awaitInit(t)
 	return m
+}
+
+// unified tells nspawn which control groups to give to the machine: those of this
+// one, 1 for version 2 alone, else 0. Of a mixture nspawn would take both, which
+// asks for a systemd out here, too.
+func unified(t *testing.T) string {
+	t.Helper()
+	var fs unix.Statfs_t
+	if err := unix.Statfs("/sys/fs/cgroup", &fs); err != nil {
+		t.Fatalf("control groups: %v", err)
+	}
+	if fs.Type == unix.CGROUP2_SUPER_MAGIC {
+		return "1"
+	}
+	return "0"
 }
 
 // network makes a network namespace that lives as long as the test, and gives the
@@ -129,12 +153,16 @@ func (m *machine) await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
+// children are the process ids of those that nspawn started.
+func (m *machine) children() []string {
+	return strings.Fields(read(fmt.Sprintf("/proc/%d/task/%[1]d/children", m.nspawn.Process.Pid)))
+}
+
 // awaitInit waits until all services of the machine are up.
 func (m *machine) awaitInit(t *testing.T) {
 	t.Helper()
-	children := fmt.Sprintf("/proc/%d/task/%[1]d/children", m.nspawn.Process.Pid)
 	m.await(t, "the machine's systemd", func() bool {
-		for _, pid := range strings.Fields(read(children)) {
+		for _, pid := range m.children() {
 			if strings.HasSuffix(strings.TrimRight(strings.Split(read("/proc/"+pid+"/cmdline"), "\x00")[0], "\x00"), "/systemd") {
 				m.init = pid
 				return m.try("systemctl", "is-system-running", "--wait") == nil
