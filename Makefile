@@ -63,7 +63,7 @@ lint:
 
 plots: ## what is sent by links that narrow, drawn (rtspd/rate/testdata)
 	mkdir -p rtspd/rate/testdata
-	go test -count=1 -run 'TestLinks$$' -plots $(CURDIR)/rtspd/rate/testdata ./cmd/lensletd
+	go test ./cmd/lensletd -count=1 -run 'TestLinks$$' -plots $(CURDIR)/rtspd/rate/testdata
 
 fuzz: ## whatever reads what the network sends, a minute each
 	.ci/fuzz
