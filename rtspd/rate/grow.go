@@ -79,12 +79,12 @@ func (e *Estimator) seldom(o outcome, since time.Duration) float64 {
 		e.busy = true
 		return e.rate
 	case seen && e.rate < (1+1.6*fills)*e.ceiling:
-		return e.rate * (1 + fills)
+		return e.rate * (1 + 1.25*fills)
 	case seen:
 		e.ceiling = 0
 		return math.Inf(1)
 	case e.mixed:
-		return e.rate * (1 + fills)
+		return e.rate * (1 + 1.25*fills)
 	}
 	return min(e.cubic(since), (1+fills)*e.ceiling, max(stepNear*e.rate, nearest*e.ceiling))
 }
