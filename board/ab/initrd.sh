@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash # what is nearest to ash
 # The initramfs: modules, and the root that the firmware has chosen.
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
