@@ -19,7 +19,7 @@ func TestPushMistakes(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"url = \"http://u:secret@server/cam\"":                       ":3: push.url is neither rtsp nor rtsps",
-		"transport = \"tcp\"":                                        ":1: push.url is neither rtsp nor rtsps", // the table's line is not a key's
+		"transport = \"tcp\"":                                        ":2: push.url is neither rtsp nor rtsps", // it is the table that lacks it
 		"transport = \"sctp\"\nurl = \"rtsp://u:secret@server/cam\"": ":3: push.transport \"sctp\" is not known",
 		"url = \"rtsps://server/cam\"\ntransport = \"udp\"":          ":4: push.transport udp would send the pictures of an rtsps URL unprotected",
 		"url = \"rtsp://u:secr et@server/cam\"":                      ":3: push.url cannot be read",
