@@ -290,6 +290,7 @@ func (c *conn) setParameter(r *request) *wire.Response {
 			c.srv.cfg.Log.Info("parameters refused", "viewer", c.remote, "error", err)
 			return parameterError(err)
 		}
+		c.srv.changes.Add(1)
 	}
 	c.switchRequests(r, switches)
 	return r.ok()

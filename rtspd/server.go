@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lenslet/rtspd/auth"
@@ -33,7 +34,7 @@ type Config struct {
 	Datagrams      *net.UDPConn // where requests may come in datagrams (rtspu); nil: nowhere
 	SRTP           SRTPMode     // who is sent SRTP
 	Uploads        Uploads      // who takes files that admins send by HTTP over TLS; nil: nobody
-	Settled        func()       // called a second or two after viewers have come or gone, when no more do; may be nil
+	Settled        func()       // called a second or two after viewers have come or gone, or parameters were set, when no more do; may be nil
 	Log            *slog.Logger
 }
 
@@ -47,6 +48,8 @@ type Server struct {
 	pass    time.Duration      // from one pass of the clockwork to the next; fixed once Serve runs
 	running context.Context    // ends with shutdown: what a request waits for
 	halt    context.CancelFunc // ends running
+
+	changes atomic.Uint64 // of parameters, that were made
 
 	verifier *auth.Verifier  // nil: without authentication
 	roles    map[string]Role // of the users

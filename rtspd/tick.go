@@ -25,24 +25,26 @@ func (s *Server) tick(ctx context.Context) {
 			s.mu.Lock()
 			sessions := len(s.sessions)
 			s.mu.Unlock()
-			if calm.settled(sessions) && s.cfg.Settled != nil {
+			if calm.settled(sessions, s.changes.Load()) && s.cfg.Settled != nil {
 				s.cfg.Settled()
 			}
 		}
 	}
 }
 
-// A calm knows whether the number of sessions has changed.
+// A calm knows whether the number of sessions, or of changes of parameters, has
+// changed: a new resolution leaves the pictures of the old one behind.
 type calm struct {
 	sessions int
+	changes  uint64
 	stirred  bool
 }
 
-// settled is told the number again and again, and true when it stays as it was for
-// the first time after a change.
-func (c *calm) settled(sessions int) bool {
-	if sessions != c.sessions {
-		c.sessions, c.stirred = sessions, true
+// settled is told the numbers again and again, and true when they stay as they were
+// for the first time after a change.
+func (c *calm) settled(sessions int, changes uint64) bool {
+	if sessions != c.sessions || changes != c.changes {
+		c.sessions, c.changes, c.stirred = sessions, changes, true
 		return false
 	}
 	was := c.stirred
