@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"lenslet/board/durable"
 )
 
 // What is stored in the system's directory.
@@ -223,7 +225,7 @@ func (t *Takeover) remove(name string) error {
 	if err := t.at("remove " + name); err != nil {
 		return err
 	}
-	return errors.Join(os.Remove(path), syncDir(t.System))
+	return errors.Join(os.Remove(path), durable.SyncDir(t.System))
 }
 
 // writable does work while the card is writable.

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"lenslet/board/durable"
 )
 
 // What the owner is told on the card.
@@ -45,7 +47,7 @@ func (t *Takeover) tellMistakes(mistakes []Mistake) (change func() error) {
 			if err := t.at("remove " + ErrorsName); err != nil {
 				return err
 			}
-			return errors.Join(os.Remove(path), syncDir(t.Card))
+			return errors.Join(os.Remove(path), durable.SyncDir(t.Card))
 		}
 	}
 	return func() error { return t.write(ErrorsName, want) }
@@ -65,13 +67,5 @@ func (t *Takeover) write(name, text string) error {
 	if err == nil {
 		err = file.Sync()
 	}
-	return errors.Join(err, file.Close(), syncDir(t.Card))
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(err, file.Close(), durable.SyncDir(t.Card))
 }

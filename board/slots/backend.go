@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"lenslet/board/durable"
 )
 
 // A Backend answers what RAUC asks of a boot loader. Its zero value knows the
@@ -154,27 +156,8 @@ func (b Backend) write(file string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	f, err := os.Create(file + ".new")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(file))
-}
-
-// syncDir writes the names in a directory to the disk.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	durable.Tidy(filepath.Dir(file))
+	return durable.Write(file, 0o644, text)
 }
 
 func (b Backend) forget(file string) error {
@@ -185,7 +168,7 @@ func (b Backend) forget(file string) error {
 	case err != nil:
 		return err
 	}
-	return syncDir(filepath.Dir(file))
+	return durable.SyncDir(filepath.Dir(file))
 }
 
 func (b Backend) clearBad(slot int) error {

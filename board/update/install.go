@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lenslet/board/durable"
 )
 
 // most is how often the installation of a bundle may begin. One that never ends
@@ -59,6 +61,7 @@ func (in *Installer) Run(ctx context.Context, url string) error {
 		return ErrBusy
 	}
 	defer held.Close()
+	durable.Tidy(in.Dir)
 	if in.last = readStatus(in.Dir); in.last.State != Failed { // which is told until the next one begins
 		in.tell(Status{State: Idle})
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"lenslet/board/durable"
 )
 
 // A State is what happens to a bundle.
@@ -75,27 +77,8 @@ func (s Status) write(dir string) error {
 	return replace(filepath.Join(dir, statusName), fmt.Sprintf("%s\n%d\n%s\n%s\n", s.State, s.Progress, clean(s.Version), clean(s.Text)))
 }
 
-// replace writes a file, which everybody may read, in one step.
-func replace(file, text string) error {
-	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if err == nil {
-		err = f.Chmod(0o644) // whatever the umask is
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(file+".new", file)
-	}
-	return err
-}
+// replace writes a file that everybody may read.
+func replace(file, text string) error { return durable.Write(file, 0o644, []byte(text)) }
 
 // clean is text in which nothing ends a line.
 func clean(s string) string {

@@ -20,6 +20,8 @@ import (
 	"slices"
 	"sort"
 	"time"
+
+	"lenslet/board/durable"
 )
 
 // overTLS takes a listener over: what it accepts speaks TLS 1.2 or above. When
@@ -95,10 +97,10 @@ func ownCertificate(dir string, hosts []string, warn func(string, ...any)) (tls.
 	}
 	// The key first: a certificate without its key would be found to be of no
 	// use, and both be made again.
-	if err := writeWhole(keyFile, 0o600, keyPEM); err != nil {
+	if err := durable.Write(keyFile, 0o600, keyPEM); err != nil {
 		return tls.Certificate{}, fmt.Errorf("keep the TLS key: %w", err)
 	}
-	if err := writeWhole(certFile, 0o644, certPEM); err != nil {
+	if err := durable.Write(certFile, 0o644, certPEM); err != nil {
 		return tls.Certificate{}, fmt.Errorf("keep the TLS certificate: %w", err)
 	}
 	return tls.X509KeyPair(certPEM, keyPEM)

@@ -16,6 +16,7 @@ import (
 
 	"lenslet/board"
 	"lenslet/board/card"
+	"lenslet/board/durable"
 )
 
 const firstBootUsage = `usage: lensletd firstboot [flags]
@@ -108,7 +109,7 @@ func (h *handover) store(path string, mode fs.FileMode, text []byte) error {
 			uid, gid = int(s.Uid), int(s.Gid)
 		}
 	}
-	return writeOwned(path, mode, uid, gid, text)
+	return durable.WriteOwned(path, mode, uid, gid, text)
 }
 
 // isMount wants a file system at dir.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"lenslet/board/durable"
 	"lenslet/encoder"
 )
 
@@ -239,7 +240,7 @@ func (k *keeper) writeSettings() {
 	}
 	dir, err := k.dir()
 	if err == nil {
-		err = writeWhole(filepath.Join(dir, keptFile), 0o600, text)
+		err = durable.Write(filepath.Join(dir, keptFile), 0o600, text)
 	}
 	if err != nil {
 		k.complain(err)

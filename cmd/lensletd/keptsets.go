@@ -13,6 +13,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"lenslet/board/durable"
 	"lenslet/capture"
 	"lenslet/encoder"
 	"lenslet/encoder/h264"
@@ -134,7 +135,7 @@ func (k *keptSets) write(dir func() (string, error)) error {
 	}
 	place, err := dir()
 	if err == nil {
-		err = writeWhole(filepath.Join(place, setsFile), 0o600, text)
+		err = durable.Write(filepath.Join(place, setsFile), 0o600, text)
 	}
 	if err == nil {
 		k.written = text

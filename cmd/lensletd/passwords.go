@@ -14,6 +14,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"lenslet/board/durable"
 	"lenslet/rtspd"
 )
 
@@ -98,7 +99,7 @@ func (d *daemon) keptPasswords(l *login) (kept passwords, fresh bool, err error)
 		return kept, false, nil
 	}
 	if err == nil {
-		err = writeWhole(file, 0o600, kept.text())
+		err = durable.Write(file, 0o600, kept.text())
 	}
 	if err != nil {
 		d.log.Warn("passwords cannot be kept: they serve until lensletd ends, and then new ones are made", "error", err)

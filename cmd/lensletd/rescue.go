@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"lenslet/board/durable"
 )
 
 const (
@@ -87,7 +89,7 @@ func (r *rescue) keep(n int) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(filepath.Join(dir, rescueFile), 0o600, []byte(strconv.Itoa(n)+"\n"))
+	return durable.Write(filepath.Join(dir, rescueFile), 0o600, []byte(strconv.Itoa(n)+"\n"))
 }
 
 // frame notes that a unit was published: after some time of them the count begins

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"time"
+
+	"lenslet/board/durable"
 )
 
 const (
@@ -45,7 +47,7 @@ func (t *trial) read(file string, sum uint32) {
 }
 
 func (t *trial) write(tries int) error {
-	return writeWhole(t.file, 0o600, fmt.Appendf(nil, "%d %08x\n", tries, t.sum))
+	return durable.Write(t.file, 0o600, fmt.Appendf(nil, "%d %08x\n", tries, t.sum))
 }
 
 func (t *trial) remove() error {
@@ -53,7 +55,7 @@ func (t *trial) remove() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return errors.Join(err, syncDir(filepath.Dir(t.file)))
+	return errors.Join(err, durable.SyncDir(filepath.Dir(t.file)))
 }
 
 // judge takes what was kept out of the way, if it failed too often.
