@@ -236,10 +236,7 @@ func (t *Takeover) writable(work func() error) error {
 	if err := t.at("make the card writable"); err != nil {
 		return err
 	}
-	if err := t.Remount(true); err != nil {
-		return err
-	}
-	return errors.Join(work(), t.Remount(false))
+	return whileWritable(work, t.Remount)
 }
 
 // at is told each change before it is made.

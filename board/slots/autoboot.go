@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"lenslet/board/card"
 )
 
 // sector is what a card writes whole or not at all, in bytes.
@@ -91,37 +93,13 @@ func (c *choice) swapped() []byte {
 // swap makes the slot on trial the usual one. The file is of the same length,
 // and lies in one sector: the loss of power leaves the old text or the new one,
 // and neither directory nor allocation table says anything else.
-func (c *choice) swap(file string) (err error) {
-	lock, err := writable(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lock()) }()
-	f, err := os.OpenFile(file, os.O_WRONLY|unix.O_SYNC, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(c.swapped(), 0)
-	return errors.Join(err, f.Close())
-}
-
-// writable makes the file system of a directory writable, if it is not, until
-// the function that it gives is called.
-func writable(dir string) (lock func() error, err error) {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return nil, &os.PathError{Op: "statfs", Path: dir, Err: err}
-	}
-	if fs.Flags&unix.ST_RDONLY == 0 {
-		return func() error { return nil }, nil
-	}
-	const kept = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME // the same bits as ST_ (statfs(2))
-	flags := uintptr(unix.MS_REMOUNT | fs.Flags&kept)
-	remount := func(more uintptr) error {
-		if err := unix.Mount("", dir, "", flags|more, ""); err != nil {
-			return &os.PathError{Op: "remount", Path: dir, Err: err}
+func (c *choice) swap(file string) error {
+	return card.Writable(filepath.Dir(file), func() error {
+		f, err := os.OpenFile(file, os.O_WRONLY|unix.O_SYNC, 0)
+		if err != nil {
+			return err
 		}
-		return nil
-	}
-	return func() error { return remount(unix.MS_RDONLY) }, remount(0)
+		_, err = f.WriteAt(c.swapped(), 0)
+		return errors.Join(err, f.Close())
+	})
 }

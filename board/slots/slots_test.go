@@ -13,8 +13,8 @@ import (
 
 const fresh = "[all]\ntryboot_a_b=1\nboot_partition=2\n[tryboot]\nboot_partition=3\n"
 
-// A card is a recorded board with its files.
-func card(t *testing.T, text string, booted, tryboot uint32) Backend {
+// A recorded board, with its files.
+func recorded(t *testing.T, text string, booted, tryboot uint32) Backend {
 	t.Helper()
 	b := Backend{Root: t.TempDir()}
 	put(t, b, autoboot, []byte(text))
@@ -62,7 +62,7 @@ func must(t *testing.T, err error) {
 // An update as RAUC does it: the other slot is bad while it is written, then the
 // primary one, by a trial; on trial it is marked good.
 func TestUpdate(t *testing.T) {
-	b := card(t, fresh, 2, 0)
+	b := recorded(t, fresh, 2, 0)
 	primary(t, b, 2)
 	must(t, b.SetBad(3))
 	if good, err := b.Good(3); good || err != nil {
@@ -77,7 +77,7 @@ func TestUpdate(t *testing.T) {
 		t.Fatalf("before the trial, autoboot.txt is\n%s", text)
 	}
 
-	trial := card(t, fresh, 3, 1) // /run is empty after a restart
+	trial := recorded(t, fresh, 3, 1) // /run is empty after a restart
 	primary(t, trial, 2)
 	before, err := os.Stat(filepath.Join(trial.Root, autoboot))
 	must(t, err)
@@ -99,7 +99,7 @@ func TestUpdate(t *testing.T) {
 }
 
 func TestTrialIsTakenBack(t *testing.T) {
-	b := card(t, fresh, 2, 0)
+	b := recorded(t, fresh, 2, 0)
 	must(t, b.SetPrimary(3))
 	must(t, b.SetPrimary(2))
 	primary(t, b, 2)
@@ -111,10 +111,10 @@ func TestTrialIsTakenBack(t *testing.T) {
 // Nothing but the slot that runs on trial becomes the usual one.
 func TestOnlyATrialIsMarkedGood(t *testing.T) {
 	for name, b := range map[string]Backend{
-		"not on trial":            card(t, fresh, 3, 0),
-		"the other one runs":      card(t, fresh, 2, 1),
-		"the usual one":           card(t, fresh, 2, 0),
-		"another slot than named": card(t, fresh, 5, 1),
+		"not on trial":            recorded(t, fresh, 3, 0),
+		"the other one runs":      recorded(t, fresh, 2, 1),
+		"the usual one":           recorded(t, fresh, 2, 0),
+		"another slot than named": recorded(t, fresh, 5, 1),
 	} {
 		if err := b.SetGood(3); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -123,7 +123,7 @@ func TestOnlyATrialIsMarkedGood(t *testing.T) {
 			t.Errorf("%s: autoboot.txt is\n%s", name, text)
 		}
 	}
-	silent := card(t, fresh, 3, 1)
+	silent := recorded(t, fresh, 3, 1)
 	must(t, os.RemoveAll(filepath.Join(silent.Root, bootloader)))
 	if err := silent.SetGood(3); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("without the firmware's word: %v", err)
@@ -131,7 +131,7 @@ func TestOnlyATrialIsMarkedGood(t *testing.T) {
 }
 
 func TestTheLastSlotIsNotBad(t *testing.T) {
-	b := card(t, fresh, 2, 0)
+	b := recorded(t, fresh, 2, 0)
 	if err := b.SetBad(2); err == nil || !strings.Contains(err.Error(), "no other one") {
 		t.Errorf("the usual slot is marked bad: %v", err)
 	}
@@ -156,7 +156,7 @@ func TestForeignFile(t *testing.T) {
 		"a filter":          {"[pi4]\nboot_partition=2\n" + fresh, `"[pi4]"`},
 		"long":              {fresh + strings.Repeat("#\n", 256), "512 at most"},
 	} {
-		b := card(t, c.text, 3, 1)
+		b := recorded(t, c.text, 3, 1)
 		_, err := b.Primary()
 		for _, err := range []error{err, b.SetPrimary(3), b.SetGood(3), b.SetBad(3)} {
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "autoboot.txt is left as it is: ") {
@@ -177,7 +177,7 @@ func TestForeignFile(t *testing.T) {
 // What an owner's editor leaves: line ends of DOS, comments, empty lines.
 func TestEditedFile(t *testing.T) {
 	text := "# edited\r\n\r\n" + strings.ReplaceAll(fresh, "\n", "\r\n")
-	b := card(t, text, 3, 1)
+	b := recorded(t, text, 3, 1)
 	must(t, b.SetGood(3))
 	primary(t, b, 3)
 	want := strings.NewReplacer("=2\r", "=3\r", "=3\r", "=2\r").Replace(text)
@@ -208,7 +208,7 @@ func TestMissing(t *testing.T) {
 
 // The network of whoever runs the test is as it was a moment ago.
 func TestNetworkIsAsItWas(t *testing.T) {
-	b := card(t, fresh, 2, 0)
+	b := recorded(t, fresh, 2, 0)
 	if words, err := b.Missing(); len(words) != 0 || err != nil {
 		t.Errorf("without a note, %q is missing (%v)", words, err)
 	}
@@ -223,7 +223,7 @@ func TestNetworkIsAsItWas(t *testing.T) {
 }
 
 func TestRoutes(t *testing.T) {
-	b := card(t, fresh, 2, 0)
+	b := recorded(t, fresh, 2, 0)
 	put(t, b, routes4, []byte("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"+
 		"eth0\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\neth1\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"))
 	put(t, b, routes6, []byte("00000000000000000000000000000000 00 00000000000000000000000000000000 00 fe800000000000000000000000000002 00000400 00000001 00000000 00000003     eth1\n"+

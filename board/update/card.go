@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"lenslet/board/card"
 )
 
 // tail is how many bytes at the end tell a bundle from others: its signature is
@@ -95,7 +95,7 @@ func (in *Installer) told(file, id string) bool {
 
 // tellOnCard writes the result, with the line ends of all systems.
 func (in *Installer) tellOnCard(file, id, result string) error {
-	return onCard(in.Card, func() error {
+	return card.Writable(in.Card, func() error {
 		f, err := os.OpenFile(file+".txt", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 		if err != nil {
 			return err
@@ -109,41 +109,4 @@ func (in *Installer) tellOnCard(file, id, result string) error {
 		}
 		return err
 	})
-}
-
-// onCard does something while the card can be written to.
-func onCard(dir string, do func() error) error {
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
-		return err
-	}
-	if fs.Flags&unix.ST_RDONLY == 0 {
-		return do()
-	}
-	keep := mountFlags(uint64(fs.Flags))
-	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|keep, ""); err != nil {
-		return fmt.Errorf("make %s writable: %w", dir, err)
-	}
-	err := do()
-	if again := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY|keep, ""); err == nil && again != nil {
-		err = fmt.Errorf("make %s read-only again: %w", dir, again)
-	}
-	return err
-}
-
-// mountFlags turns what statfs tells of a mount into what mount takes, but for
-// read-only.
-func mountFlags(f uint64) (keep uintptr) {
-	for _, flag := range []struct {
-		told uint64
-		take uintptr
-	}{
-		{unix.ST_NOSUID, unix.MS_NOSUID}, {unix.ST_NODEV, unix.MS_NODEV}, {unix.ST_NOEXEC, unix.MS_NOEXEC}, {unix.ST_SYNCHRONOUS, unix.MS_SYNCHRONOUS},
-		{unix.ST_NOATIME, unix.MS_NOATIME}, {unix.ST_NODIRATIME, unix.MS_NODIRATIME}, {unix.ST_RELATIME, unix.MS_RELATIME},
-	} {
-		if f&flag.told != 0 {
-			keep |= flag.take
-		}
-	}
-	return keep
 }

@@ -65,7 +65,7 @@ func firstBoot(ctx context.Context, args []string, _, stderr io.Writer) error {
 		return usagef("unexpected argument %q; lensletd firstboot -h lists the flags", set.Arg(0))
 	}
 	h.mounted = func() error { return isMount(h.card) }
-	h.remount = func(writable bool) error { return remount(h.card, writable) }
+	h.remount = func(writable bool) error { return card.Remount(h.card, writable) }
 	h.setHost = func(name string) error { return unix.Sethostname([]byte(name)) }
 	h.tryOut = func(c config) error { return tryOut(ctx, c, h.log, openSource) }
 	return h.run()
@@ -120,26 +120,6 @@ func isMount(dir string) error {
 	}
 	if is.Dev == above.Dev {
 		return fmt.Errorf("the card: nothing is mounted at %s", dir)
-	}
-	return nil
-}
-
-// remount makes a file system writable or read-only, and keeps the rest of its
-// flags. All that was written is on the disk then.
-func remount(dir string, writable bool) error {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return fmt.Errorf("the card at %s: %w", dir, err)
-	}
-	// ST_NOSUID and so on of statfs(2) are the bits of MS_NOSUID and so on.
-	flags := uintptr(s.Flags) & (unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME)
-	what := "writable"
-	if !writable {
-		flags |= unix.MS_RDONLY
-		what = "read-only"
-	}
-	if err := unix.Mount("", dir, "", flags|unix.MS_REMOUNT, ""); err != nil {
-		return fmt.Errorf("make the card at %s %s: %w", dir, what, err)
 	}
 	return nil
 }
