@@ -106,6 +106,15 @@ func (r *rauc) install(ctx context.Context, file string, progress func(percent i
 	return err
 }
 
+// MarkGood has RAUC tell the boot loader that the system which runs is good, so that
+// both know.
+func MarkGood(ctx context.Context) error {
+	if err := run(ctx, func(string) {}, "rauc", "status", "mark-good"); err != nil {
+		return fmt.Errorf("rauc status mark-good: %w", err)
+	}
+	return nil
+}
+
 // parseProgress reads " 40% Checking bundle done.".
 func parseProgress(line string) (percent int, what string, ok bool) {
 	number, what, ok := strings.Cut(strings.TrimSpace(line), "% ")

@@ -8,13 +8,13 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"lenslet/board/slots"
+	"lenslet/board/update"
 	"lenslet/rtspd/auth"
 )
 
@@ -48,7 +48,7 @@ type trialBoot struct {
 
 // runTrial is `lensletd trial`. Unless this is a trial it does nothing.
 func runTrial(ctx context.Context, args []string, _, stderr io.Writer) error {
-	t := trialBoot{config: defaults(), limit: trialTime, markGood: raucMarkGood, log: slog.New(slog.NewTextHandler(stderr, nil))}
+	t := trialBoot{config: defaults(), limit: trialTime, markGood: update.MarkGood, log: slog.New(slog.NewTextHandler(stderr, nil))}
 	fs := flag.NewFlagSet("lensletd trial", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	file, state := fs.String("config", "", ""), fs.String("state", "", "")
@@ -69,15 +69,6 @@ func runTrial(ctx context.Context, args []string, _, stderr io.Writer) error {
 		t.config.State = *state
 	}
 	return t.run(ctx)
-}
-
-// raucMarkGood has RAUC ask our backend, so that both know.
-func raucMarkGood(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "rauc", "status", "mark-good").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("rauc status mark-good: %w: %s", err, strings.TrimSpace(string(out)))
-	}
-	return nil
 }
 
 func (t *trialBoot) run(ctx context.Context) error {
