@@ -100,7 +100,7 @@ func sizeOf(file string) int64 {
 // checkName takes letters, digits, dots, dashes and underscores.
 func checkName(name string) error {
 	const good = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
-	if name == "" || len(name) > 100 || strings.Trim(name, good) != "" || strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune(good, r) }) {
+	if name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune(good, r) }) {
 		return refuse(BadName, "the name of the bundle is not of 1 to 100 letters, digits, dots and dashes")
 	}
 	return nil

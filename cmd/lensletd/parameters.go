@@ -39,6 +39,8 @@ type reading struct {
 	p     *parameters
 	stats rtspd.Stats
 	count encoder.Counts
+
+	update func() update.Status // of that instant, if anybody asks
 }
 
 // readOnly lists the values that can only be read, in the order of a listing.
@@ -60,7 +62,7 @@ func (p *parameters) Get(names []string) ([]wire.Parameter, error) {
 			names = append([]string{"name"}, names...)
 		}
 	}
-	r := reading{p, p.stream.Stats(), p.pipeline.Counts()}
+	r := reading{p, p.stream.Stats(), p.pipeline.Counts(), sync.OnceValue(p.updates.Status)}
 	out := make([]wire.Parameter, 0, len(names))
 	var wrong []error
 	for _, name := range names {
@@ -154,9 +156,9 @@ func (r *reading) value(name string) (string, bool) {
 	case "version":
 		return version, true
 	case "update_state":
-		return r.p.updates.Status().String(), true
+		return r.update().String(), true
 	case "update_progress":
-		return strconv.Itoa(r.p.updates.Status().Progress), true
+		return strconv.Itoa(r.update().Progress), true
 	case "heap_allocations": // to the object; runtime/metrics counts some later
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
