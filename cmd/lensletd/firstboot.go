@@ -48,21 +48,13 @@ type handover struct {
 func firstBoot(ctx context.Context, args []string, _, stderr io.Writer) error {
 	h := handover{id: board.Identify(), log: slog.New(slog.NewTextHandler(stderr, nil))}
 	set := flag.NewFlagSet("lensletd firstboot", flag.ContinueOnError)
-	set.SetOutput(io.Discard) // our own words below
 	set.StringVar(&h.card, "card", "/boot/card", "")
 	set.StringVar(&h.state, "state", "/data/lenslet", "")
 	set.StringVar(&h.system, "system", "/data/system", "")
 	set.StringVar(&h.defaults, "defaults", "/usr/share/lenslet/lenslet.toml", "")
 	set.IntVar(&h.port, "port", 554, "")
-	if err := set.Parse(args); err != nil {
-		if err == flag.ErrHelp {
-			_, _ = io.WriteString(stderr, firstBootUsage)
-			return err
-		}
-		return usagef("%v; lensletd firstboot -h lists the flags", err)
-	}
-	if set.NArg() > 0 {
-		return usagef("unexpected argument %q; lensletd firstboot -h lists the flags", set.Arg(0))
+	if err := parseArguments(set, args, firstBootUsage, stderr); err != nil {
+		return err
 	}
 	h.mounted = func() error { return isMount(h.card) }
 	h.remount = func(writable bool) error { return card.Remount(h.card, writable) }

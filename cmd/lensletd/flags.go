@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"lenslet/encoder"
@@ -62,7 +64,6 @@ const usage = `usage: lensletd [flags]
 func parseFlags(args []string, stderr io.Writer) (options, error) {
 	o := options{config: defaults()}
 	fs := flag.NewFlagSet("lensletd", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // our own words below
 	given := config{}
 	fs.StringVar(&o.file, "config", "", "")
 	fs.StringVar(&given.Listen, "listen", "", "")
@@ -81,15 +82,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		given.set = append(given.set, encoder.Parameter{Name: name, Value: value})
 		return nil
 	})
-	if err := fs.Parse(args); err != nil {
-		if err == flag.ErrHelp {
-			_, _ = io.WriteString(stderr, usage)
-			return o, err
-		}
-		return o, usagef("%v; lensletd -h lists the flags", err)
-	}
-	if fs.NArg() > 0 {
-		return o, usagef("unexpected argument %q; lensletd -h lists the flags", fs.Arg(0))
+	if err := parseArguments(fs, args, usage, stderr); err != nil {
+		return o, err
 	}
 	if o.file != "" {
 		if err := o.load(o.file); err != nil {
@@ -98,6 +92,36 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	}
 	o.override(given)
 	return o, o.validate()
+}
+
+// parseArguments reads arguments that are flags only, and shows the usage to whoever asks.
+func parseArguments(fs *flag.FlagSet, args []string, usage string, stderr io.Writer) error {
+	fs.SetOutput(io.Discard) // our own words below
+	err := fs.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		_, _ = io.WriteString(stderr, usage)
+		return err
+	case err != nil:
+		return usagef("%v; %s -h lists the flags", err, fs.Name())
+	case fs.NArg() > 0:
+		return usagef("unexpected argument %q; %s -h lists the flags", fs.Arg(0), fs.Name())
+	}
+	return nil
+}
+
+// loadIfGood is the configuration of the lensletd that streams, for who goes on
+// without it: defaults, where there is none or a bad one.
+func loadIfGood(file string, log *slog.Logger) config {
+	c := defaults()
+	if file == "" {
+		return c
+	}
+	if err := c.load(file); err != nil {
+		log.Warn("the configuration is bad: it goes on without", "error", err)
+		return defaults()
+	}
+	return c
 }
 
 // override takes over what is given.

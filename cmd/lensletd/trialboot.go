@@ -48,23 +48,13 @@ type trialBoot struct {
 
 // runTrial is `lensletd trial`. Unless this is a trial it does nothing.
 func runTrial(ctx context.Context, args []string, _, stderr io.Writer) error {
-	t := trialBoot{config: defaults(), limit: trialTime, markGood: update.MarkGood, log: slog.New(slog.NewTextHandler(stderr, nil))}
+	t := trialBoot{limit: trialTime, markGood: update.MarkGood, log: slog.New(slog.NewTextHandler(stderr, nil))}
 	fs := flag.NewFlagSet("lensletd trial", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
 	file, state := fs.String("config", "", ""), fs.String("state", "", "")
-	switch err := fs.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		_, _ = io.WriteString(stderr, trialUsage)
+	if err := parseArguments(fs, args, trialUsage, stderr); err != nil {
 		return err
-	case err != nil || fs.NArg() > 0:
-		return usagef("lensletd trial takes -config FILE and -state DIR only")
 	}
-	if *file != "" {
-		if err := t.config.load(*file); err != nil { // it may stream all the same
-			t.log.Warn("the trial begins without the configuration", "error", err)
-			t.config = defaults()
-		}
-	}
+	t.config = loadIfGood(*file, t.log) // it may stream all the same
 	if *state != "" {
 		t.config.State = *state
 	}

@@ -118,25 +118,14 @@ restarts into it, on trial. For root; lenslet-update.service does it.
 // runUpdate is `lensletd update`.
 func runUpdate(ctx context.Context, args []string, _, stderr io.Writer) error {
 	fs := flag.NewFlagSet("lensletd update", flag.ContinueOnError)
-	fs.SetOutput(io.Discard)
 	file := fs.String("config", "", "")
 	store := fs.String("received", "", "")
 	poll := fs.Bool("poll", strings.HasSuffix(os.Getenv("TRIGGER_UNIT"), ".timer"), "") // systemd.exec(5)
-	switch err := fs.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		_, _ = io.WriteString(stderr, updateUsage)
+	if err := parseArguments(fs, args, updateUsage, stderr); err != nil {
 		return err
-	case err != nil || fs.NArg() > 0:
-		return usagef("lensletd update takes -config FILE, -received DIR and -poll only")
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	c := defaults()
-	if *file != "" {
-		if err := c.load(*file); err != nil { // an update may be what mends that
-			log.Warn("an update begins without the configuration", "error", err)
-			c = defaults()
-		}
-	}
+	c := loadIfGood(*file, log) // an update may be what mends that
 	if *store == "" {
 		var err error
 		if *store, err = c.updateDir(); err != nil {
