@@ -97,59 +97,11 @@ func merged(below, above map[string]any) map[string]any {
 	return all
 }
 
-// tomlText writes settings, which have numbers, strings, booleans, and tables of
-// these.
+// tomlText writes settings.
 func tomlText(values map[string]any) string {
 	var b strings.Builder
-	names := slices.Sorted(maps.Keys(values))
-	for _, name := range names {
-		if _, ok := values[name].(map[string]any); !ok {
-			fmt.Fprintf(&b, "%s = %s\n", tomlKey(name), tomlValue(values[name]))
-		}
-	}
-	for _, name := range names {
-		if table, ok := values[name].(map[string]any); ok {
-			fmt.Fprintf(&b, "[%s]\n%s", tomlKey(name), tomlText(table))
-		}
-	}
+	e := toml.NewEncoder(&b)
+	e.Indent = ""
+	_ = e.Encode(values) // they were decoded: all of them are TOML's
 	return b.String()
-}
-
-// tomlKey is a name, in quotes where it needs them.
-func tomlKey(name string) string {
-	odd := func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789_", r) }
-	if name == "" || strings.ContainsFunc(name, odd) {
-		return tomlString(name)
-	}
-	return name
-}
-
-func tomlValue(v any) string {
-	switch v := v.(type) {
-	case string:
-		return tomlString(v)
-	case float64:
-		text := fmt.Sprint(v)
-		if !strings.ContainsAny(text, ".eIN") {
-			text += ".0"
-		}
-		return strings.ToLower(text)
-	}
-	return fmt.Sprint(v)
-}
-
-// tomlString is a basic string of TOML 1.0, which is not what strconv.Quote makes.
-func tomlString(s string) string {
-	b := []byte{'"'}
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b = append(b, '\\', byte(r))
-		case r < ' ' || r == 0x7f:
-			b = fmt.Appendf(b, `\u%04x`, r)
-		default:
-			b = fmt.Appendf(b, "%c", r)
-		}
-	}
-	return string(append(b, '"'))
 }
