@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 )
@@ -104,6 +105,39 @@ func TestRefusalsHarmNobodyElse(t *testing.T) {
 				t.Errorf("%d refusals heard", heard)
 			}
 		})
+	}
+}
+
+// Who reads the queue of errors while others send makes the next one pending again
+// and again: a viewer loses nothing by that either.
+func TestRefusalsWhileTheyAreRead(t *testing.T) {
+	c, viewer := listen(t, "udp", "[::]:0"), listen(t, "udp", "127.0.0.1:0")
+	r, s := newReceiver(t, c), newSender(t, c)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer c.Close()
+	reading.Go(func() {
+		for buf := make([]byte, 100); ; {
+			if _, _, err := r.Receive(buf); !errors.Is(err, ErrRefused) {
+				return
+			}
+		}
+	})
+	var gone []*Destination
+	for range 20 {
+		gone = append(gone, NewDestination(closedPort(t, "127.0.0.1:0")))
+	}
+	d, packets := NewDestination(addrOf(viewer)), makePackets(30)
+	s.Plan(packets)
+	for range 2000 {
+		for _, g := range gone {
+			send(t, s, g, 1)
+		}
+		send(t, s, d, 1)
+		expect(t, viewer, packets)
+	}
+	if n := s.Counters(); n.Dropped != 0 || n.Reports == 0 {
+		t.Errorf("%+v", n)
 	}
 }
 

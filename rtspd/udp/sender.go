@@ -92,19 +92,26 @@ func cannotSegment(err error) bool {
 	return err == unix.EIO || err == unix.EINVAL || err == unix.EMSGSIZE
 }
 
+// attempts is how often a message is sent that meets errors of earlier packets. One
+// is pending for each ICMP message that comes meanwhile, and each time that the
+// Receiver takes one of several from the queue of errors, since the kernel then
+// tells the next (sock_dequeue_err_skb in net/core/skbuff.c). No more: without a
+// route the error is the message's own, and comes each time.
+const attempts = 16
+
 // transmit is one system call for the messages from the given one on, and again
 // only if a signal came first, or the error of an earlier packet, which may have
 // gone to another destination.
 func (s *Sender) transmit(d *Destination, p *plan, from int) (int, error) {
 	p.address(d, from, s.family)
 	s.todo = p.messages[from:]
-	for again := true; ; {
+	for attempt := 1; ; {
 		if err := s.conn.Control(s.call); err != nil {
 			return 0, err
 		}
 		s.counters.calls.Add(1)
-		if again && isReport(s.errno) {
-			again = false
+		if attempt < attempts && isReport(s.errno) {
+			attempt++
 			s.counters.reports.Add(1)
 		} else if s.errno != unix.EINTR {
 			break
@@ -118,7 +125,7 @@ func (s *Sender) transmit(d *Destination, p *plan, from int) (int, error) {
 }
 
 // isReport tells whether an error may be that of an earlier packet, for which an
-// ICMP message came (IP_RECVERR in ip(7)). The kernel tells it once.
+// ICMP message came (IP_RECVERR in ip(7)).
 func isReport(e unix.Errno) bool {
 	switch e {
 	case 0, unix.EINTR, unix.EAGAIN, unix.ENOBUFS, unix.EIO, unix.EINVAL: // of this one

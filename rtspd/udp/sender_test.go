@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,11 @@ func script(s *Sender, answers ...answer) {
 	}
 }
 
+// forGood is the same errno for each attempt, after other answers.
+func forGood(e unix.Errno, before ...answer) []answer {
+	return slices.Concat(before, slices.Repeat([]answer{{0, e}}, attempts))
+}
+
 // The plan of these is 2, 3 and 2 packets.
 func seven() []int { return []int{20, 10, 900, 900, 900, 1000, 30} }
 
@@ -50,13 +56,14 @@ func TestKernelAnswers(t *testing.T) {
 		{"an earlier one refused", []answer{{0, unix.ECONNREFUSED}}, 7, nil, Counters{Calls: 2, Segmented: 3, Packets: 7, Reports: 1}, false},
 		{"refused, and a signal", []answer{{0, unix.EINTR}, {0, unix.ECONNREFUSED}, {0, unix.EINTR}}, 7, nil, Counters{Calls: 4, Segmented: 3, Packets: 7, Reports: 1}, false},
 		{"refused in each part", []answer{{0, unix.ECONNREFUSED}, {sent: 1}, {0, unix.ECONNREFUSED}}, 7, nil, Counters{Calls: 4, Segmented: 3, Packets: 7, Reports: 2}, false},
-		{"refused for good", []answer{{0, unix.ECONNREFUSED}, {0, unix.ECONNREFUSED}}, 0, unix.ECONNREFUSED, Counters{Calls: 2, Dropped: 7, Reports: 1}, false},
+		{"all but refused for good", forGood(unix.ECONNREFUSED)[1:], 7, nil, Counters{Calls: attempts, Segmented: 3, Packets: 7, Reports: attempts - 1}, false},
+		{"refused for good", forGood(unix.ECONNREFUSED), 0, unix.ECONNREFUSED, Counters{Calls: attempts, Dropped: 7, Reports: attempts - 1}, false},
 		{"an earlier one too long", []answer{{0, unix.EMSGSIZE}}, 7, nil, Counters{Calls: 2, Segmented: 3, Packets: 7, Reports: 1}, false},
-		{"no way", []answer{{sent: 1}, {0, unix.ENETUNREACH}, {0, unix.ENETUNREACH}}, 2, unix.ENETUNREACH, Counters{Calls: 3, Segmented: 1, Packets: 2, Dropped: 5, Reports: 1}, false},
+		{"no way", forGood(unix.ENETUNREACH, answer{sent: 1}), 2, unix.ENETUNREACH, Counters{Calls: 1 + attempts, Segmented: 1, Packets: 2, Dropped: 5, Reports: attempts - 1}, false},
 		{"EIO", []answer{{0, unix.EIO}}, 7, nil, Counters{Calls: 2, Packets: 7, Fallbacks: 1}, true},
 		{"EINVAL later", []answer{{sent: 1}, {0, unix.EINVAL}}, 7, nil, Counters{Calls: 3, Segmented: 1, Packets: 7, Fallbacks: 1}, true},
-		{"too long in segments", []answer{{0, unix.EMSGSIZE}, {0, unix.EMSGSIZE}}, 7, nil, Counters{Calls: 3, Packets: 7, Fallbacks: 1, Reports: 1}, true},
-		{"too long alone", []answer{{0, unix.EIO}, {sent: 4}, {0, unix.EMSGSIZE}, {0, unix.EMSGSIZE}}, 4, unix.EMSGSIZE, Counters{Calls: 4, Packets: 4, Dropped: 3, Fallbacks: 1, Reports: 1}, true},
+		{"too long in segments", forGood(unix.EMSGSIZE), 7, nil, Counters{Calls: attempts + 1, Packets: 7, Fallbacks: 1, Reports: attempts - 1}, true},
+		{"too long alone", forGood(unix.EMSGSIZE, answer{0, unix.EIO}, answer{sent: 4}), 4, unix.EMSGSIZE, Counters{Calls: 2 + attempts, Packets: 4, Dropped: 3, Fallbacks: 1, Reports: attempts - 1}, true},
 		{"no room after a fallback", []answer{{0, unix.EIO}, {0, unix.EAGAIN}}, 0, nil, Counters{Calls: 2, Dropped: 7, Fallbacks: 1}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -83,7 +90,7 @@ func TestKernelAnswers(t *testing.T) {
 func TestSinglePacketFails(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.EIO, unix.EINVAL, unix.EMSGSIZE} {
 		s := newSender(t, listen(t, "udp4", "127.0.0.1:0"))
-		script(s, answer{0, errno}, answer{0, errno})
+		script(s, forGood(errno)...)
 		d := NewDestination(netip.MustParseAddrPort("127.0.0.1:9"))
 		s.Plan(makePackets(100))
 		if _, err := s.Send(d); !errors.Is(err, errno) || !d.Segmented() {
