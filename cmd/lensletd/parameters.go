@@ -47,8 +47,8 @@ type reading struct {
 func readOnly() []string {
 	return append([]string{
 		"encoder", "camera", "viewers", "frames_captured", "frames_encoded", "frames_dropped", "frames_imported",
-		"frames_copied", "units_copied", "packets_sent", "bytes_sent", "sends_segmented", "packets_received", "packets_lost", "packets_resent", "viewers_unreachable",
-		"viewers_paced", "packets_paced", "viewers_thinned", "bitrate_now", "resolution_now", "round_trip",
+		"frames_copied", "units_copied", "packets_sent", "bytes_sent", "sends_segmented", "packets_received", "packets_lost", "packets_resent", "packets_refused", "viewers_unreachable",
+		"viewers_paced", "packets_paced", "viewers_thinned", "skips", "bitrate_now", "resolution_now", "round_trip",
 		"jitter", "latency", "uptime", "push", "state", "faults",
 		"last_fault", "heap_allocations", "version", "update_state", "update_progress",
 	}, boardNames()...)
@@ -189,9 +189,11 @@ func (r *reading) counters() map[string]uint64 {
 		"packets_received":    r.stats.Received,
 		"packets_lost":        r.stats.Lost,
 		"packets_resent":      r.stats.Resent,
+		"packets_refused":     r.stats.Refused,
 		"viewers_unreachable": r.stats.Unreachable,
 		"viewers_paced":       uint64(r.stats.PacedViewers),
 		"viewers_thinned":     uint64(r.stats.Thinned),
+		"skips":               r.stats.Skips,
 		"packets_paced":       r.stats.Paced,
 	}
 }

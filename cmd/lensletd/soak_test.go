@@ -146,6 +146,19 @@ func (s *soaked) restore() {
 	})
 }
 
+// counters are what it says of lost pictures and packets.
+func (s *soaked) counters() string {
+	s.t.Helper()
+	owner := dialViewer(s.t, s.url)
+	defer owner.close()
+	go owner.read()
+	var told []string
+	for _, name := range []string{"frames_captured", "frames_dropped", "packets_refused", "skips", "latency", "faults"} {
+		told = append(told, name+"="+owner.get(name))
+	}
+	return strings.Join(told, " ")
+}
+
 // descriptors are those that are open.
 func (s *soaked) descriptors() int {
 	entries, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "fd"))
@@ -193,6 +206,7 @@ func (s *soaked) goroutines() (n int) {
 func (s *soaked) check() {
 	s.t.Helper()
 	s.t.Logf("%s: %v; %d pictures to the steady viewer", s.name, s.count, s.steady.markers())
+	s.t.Logf("%s: %s", s.name, s.counters())
 	s.steady.checkContinuity(30 * time.Second)
 	if s.marks != nil {
 		s.marks.stop()
