@@ -17,7 +17,10 @@ virt) cp "$here/virt/cmdline.txt" "$boot/" ;;
 *) cp -r "$images/rpi-firmware/." "$images"/*.dtb "$boot/" ;;
 esac
 case $model in
-virt) cp "$images/Image" "$boot/" ;;
+virt)
+	cp "$images/Image" "$boot/"
+	[ ! -e "$images/initrd" ] || cp "$images/initrd" "$boot/"
+	;;
 zerow) cp "$images/zImage" "$boot/kernel.img" ;;
 *) cp "$images/Image" "$boot/kernel8.img" ;;
 esac

@@ -23,7 +23,12 @@ if load virtio 0:${part} ${a} cmdline.txt && env import -t ${a} ${filesize} root
 	setenv bootargs "root=${root}"
 	echo "firmware: ${bootargs}"
 	if load virtio 0:${part} ${kernel_addr_r} Image; then
-		booti ${kernel_addr_r} - 0x48000000
+		# Where the kernel's drivers are modules.
+		if load virtio 0:${part} ${a} initrd; then
+			booti ${kernel_addr_r} ${a}:${filesize} 0x48000000
+		else
+			booti ${kernel_addr_r} - 0x48000000
+		fi
 	fi
 fi
 echo "firmware: partition ${part} does not boot"
