@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -159,6 +160,12 @@ func (s *soaked) counters() string {
 	return strings.Join(told, " ")
 }
 
+// lately is what it said last.
+func (s *soaked) lately() string {
+	lines := strings.Split(strings.TrimSpace(s.logs.String()), "\n")
+	return strings.Join(lines[max(0, len(lines)-30):], "\n")
+}
+
 // descriptors are those that are open.
 func (s *soaked) descriptors() int {
 	entries, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "fd"))
@@ -179,6 +186,36 @@ func (s *soaked) resident() int {
 		s.t.Fatal(err)
 	}
 	return pages * os.Getpagesize()
+}
+
+// memory tells in which mappings the RSS lies, in KB. Go's heap grows by 4 MB, from
+// an address that is random.
+func (s *soaked) memory() string {
+	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "smaps"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	const arena = 4 << 20
+	kilobytes, kind := map[string]int{}, ""
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		switch {
+		case f[0] == "Rss:":
+			n, _ := strconv.Atoi(f[1])
+			kilobytes[kind] += n
+		case strings.HasSuffix(f[0], ":"): // of the mapping above
+		case len(f) == 6:
+			kind = filepath.Base(f[5])
+		default:
+			kind = "anonymous"
+			var from, to uint64
+			if _, err := fmt.Sscanf(f[0], "%x-%x", &from, &to); err == nil && from%arena == 0 && to%arena == 0 {
+				kind = "Go's heap"
+			}
+		}
+	}
+	maps.DeleteFunc(kilobytes, func(_ string, n int) bool { return n < 100 })
+	return fmt.Sprint(kilobytes)
 }
 
 // goroutine begins one in a trace; those of the runtime come when it needs them.
@@ -275,10 +312,10 @@ func TestSoak(t *testing.T) {
 	soaks := []*soaked{plain, racing}
 
 	bear(soaks, soakWarm, 5*time.Second)
-	start := plain.settled(math.MaxInt)
+	start, before := plain.settled(math.MaxInt), plain.memory()
 	bear(soaks, time.Duration(seconds)*time.Second, soakCalm)
 	end := plain.settled(start + soakGrowth)
-	t.Logf("RSS: %d KB at the start, %d KB at the end", start>>10, end>>10)
+	t.Logf("RSS: %d KB at the start, %d KB at the end; from %s to %s", start>>10, end>>10, before, plain.memory())
 	if end > start+soakGrowth {
 		t.Errorf("RSS grew from %d to %d", start, end)
 	}

@@ -168,7 +168,7 @@ func (s *soaked) tune() {
 	if res := v.do("SET_PARAMETER", s.url, line+"\r\n"); res.Status != wire.OK {
 		s.did("refused")
 		if !s.faulty(asked) && !s.faulty(time.Now()) {
-			s.t.Errorf("%s: %d %s", line, res.Status, res.Body)
+			s.t.Errorf("%s: %s: %d %s\n%s", s.name, line, res.Status, res.Body, s.lately())
 		}
 	}
 	s.pause(3 * time.Second)
@@ -309,9 +309,6 @@ func (m *markers) check(s *soaked) {
 		if !s.faulty(g.at) && !(small && s.beginsAnew(g.at)) {
 			s.t.Errorf("at %v picture %d follows %d %s", g.at, g.to, g.from, g.said)
 		}
-	}
-	if s.t.Failed() {
-		s.t.Logf("%s said:\n%s", s.name, s.logs)
 	}
 	if m.seen < 100 {
 		s.t.Error("FFmpeg decoded next to nothing")
