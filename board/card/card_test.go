@@ -136,7 +136,7 @@ func TestTakeover(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		StoredHostName: "front-door\n", StoredKeysName: aKey + "\n", "settings": "battery staple",
-		SupplicantName: "# lensletd made this of wifi.conf on the card.\nctrl_interface=/run/wpa_supplicant\ncountry=DE\n" +
+		SupplicantName: "# lensletd made this of wifi.conf on the card.\ncountry=DE\n" +
 			"network={\n\tssid=486f6d65\n\tpriority=2\n\tkey_mgmt=WPA-PSK WPA-PSK-SHA256\n\tieee80211w=1\n\tpsk=" + homeKey + "\n}\n" +
 			"network={\n\tssid=477565737473\n\tpriority=1\n\tkey_mgmt=NONE\n}\n",
 	} {

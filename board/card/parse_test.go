@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -188,6 +189,14 @@ func TestWPASupplicantReadsIt(t *testing.T) {
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("wpa_supplicant does not say %q:\n%s", want, out)
+		}
+	}
+	// The image's is built without a control interface, for one, and refuses the whole
+	// of a file that names a setting of an option which is off.
+	rest := regexp.MustCompile(`(?s)network=\{\n.*?\n\}\n`).ReplaceAllString(string(conf), "")
+	for line := range strings.Lines(rest) {
+		if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "country=") {
+			t.Errorf("%q is not known to every wpa_supplicant", line)
 		}
 	}
 	for _, n := range w.networks[:2] {

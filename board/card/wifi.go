@@ -182,10 +182,11 @@ func (n *network) key() (string, error) {
 
 // supplicant is wpa_supplicant.conf(5) for these networks. Where a network has no
 // password, the key that was stored for it counts. One whose password is none is
-// left out.
+// left out. A setting that the program was built without would cost the whole file:
+// none stands here that hangs on an option.
 func (w *wifi) supplicant(stored []byte) ([]byte, error) {
 	keys := storedKeys(stored)
-	b := []byte("# lensletd made this of wifi.conf on the card.\nctrl_interface=/run/wpa_supplicant\n")
+	b := []byte("# lensletd made this of wifi.conf on the card.\n")
 	if w.country != "" {
 		b = fmt.Appendf(b, "country=%s\n", w.country)
 	}
