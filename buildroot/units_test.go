@@ -61,7 +61,7 @@ func rootfs(t *testing.T) (root string, units []string) {
 	}
 	for _, name := range []string{
 		"lensletd", "lensletctl", "rauc", "curl", "dropbear.service", "wpa_supplicant@.service", // packages of the image
-		"sh", "mkdir", "kill", "test", "cp", "mount", "agetty", "systemctl",
+		"sh", "mkdir", "kill", "test", "cp", "mount", "agetty", "systemctl", "modprobe",
 	} {
 		if err := os.WriteFile(filepath.Join(root, "usr/bin", name), []byte("#!/bin/sh\n"), 0o755); err != nil {
 			t.Fatal(err)
@@ -139,6 +139,27 @@ func TestImageIsLockedAndWatched(t *testing.T) {
 			if !slices.Contains(words, want) {
 				t.Errorf("%s has no %s", file, want)
 			}
+		}
+	}
+}
+
+// When starting the daemon anew does not help, the board is; as root, since the
+// daemon's user may not, and for that exit status alone.
+func TestImageReboots(t *testing.T) {
+	_, command, _ := strings.Cut(read(t, "board/overlay/usr/lib/systemd/system/lenslet.service.d/image.conf"), "\nExecStopPost=+-/bin/sh -c '")
+	script, _, ok := strings.Cut(command, "'\n")
+	if !ok {
+		t.Fatal("image.conf has no ExecStopPost=")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "systemctl"), []byte("#!/bin/sh\necho \"$@\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for status, want := range map[string]string{"77": "--no-block reboot\n", "0": "", "2": "", "ABRT": "", "7": ""} {
+		cmd := exec.Command("/bin/sh", "-c", strings.ReplaceAll(script, "$$", "$"))
+		cmd.Env = []string{"PATH=" + dir, "EXIT_STATUS=" + status}
+		if out, err := cmd.CombinedOutput(); err != nil || string(out) != want {
+			t.Errorf("exit status %s: %q, %v", status, out, err)
 		}
 	}
 }

@@ -24,9 +24,9 @@ const (
 	maxRestarts = 3
 )
 
-// errReboot ends a daemon whose devices do not come back; the service's unit
-// starts the board anew (exit status 77).
-var errReboot = errors.New("camera or encoder give no pictures, also after restarts: the board is to be started anew")
+// errReboot ends a daemon whose devices do not come back (exit status 77). The
+// image's unit starts the board anew then; others start the daemon.
+var errReboot = errors.New("camera or encoder give no pictures, also after restarts: the board should be started anew")
 
 // A rescue counts the starts in a row that systemd's watchdog ended, since no
 // picture came. After some of them the board is started anew, but only once: what
@@ -64,7 +64,7 @@ func (r *rescue) gaveUp() {
 	r.well.Store(false)
 	switch {
 	case err != nil:
-		r.log.Warn("how often the service was restarted in vain cannot be kept: the board will not be started anew", "error", err)
+		r.log.Warn("how often the service was restarted in vain cannot be kept: nothing asks for the board to be started anew", "error", err)
 	case n == maxRestarts:
 		close(r.hope)
 	}
