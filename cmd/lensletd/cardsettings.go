@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -196,15 +197,37 @@ func (s *cardSettings) credentials(host string) (string, error) {
 	if s.port != 554 { // that of rtsp
 		at = fmt.Sprintf("%s:%d", at, s.port)
 	}
-	return l.told(host, at), nil
+	updates, err := s.updates(l, c, host)
+	return l.told(host, at, updates), err
 }
 
-// told is credentials.txt: what to open at a host.
-func (l *login) told(name, host string) string {
+// updates is the URL for `lensletctl update`, with the fingerprint of the camera's
+// certificate, which is made if it is missing; "" where nothing can be sent to it.
+func (s *cardSettings) updates(l *login, c config, host string) (string, error) {
+	if l == nil || c.ListenTLS == "" {
+		return "", nil
+	}
+	_, port, _ := net.SplitHostPort(c.ListenTLS) // validated
+	at := l.address("rtsps", net.JoinHostPort(host+".local", port), adminName)
+	if c.TLSCert != "" { // which computers trust
+		return at, nil
+	}
+	cert, err := ownCertificate(s.state, []string{host, host + ".local", "localhost", "127.0.0.1", "::1"}, s.store, s.log.Warn)
+	if err != nil {
+		return "", err
+	}
+	return at + "#sha256=" + fingerprint(cert), nil
+}
+
+// told is credentials.txt: what to open at a host, and where new versions are sent.
+func (l *login) told(name, host, updates string) string {
 	text := "This camera is called " + name + ".\n\nTo watch, open this address in a player such as VLC, or give it to your recorder:\n\n  " +
 		l.address("rtsp", host, viewerName) + "\n\n"
 	if l == nil {
 		return text + "Everyone in its network can watch, and change settings: there are no passwords (auth = \"none\").\n"
+	}
+	if updates != "" {
+		updates = "To send it a new version:\n\n  lensletctl update " + updates + " FILE.raucb\n\n"
 	}
 	entry := func(user, password string, shown bool) string {
 		if !shown {
@@ -213,6 +236,6 @@ func (l *login) told(name, host string) string {
 		return "  user name   " + user + "\n  password    " + password + "\n\n"
 	}
 	return text + entry(viewerName, l.Viewer, l.showViewer) + "To change settings, too:\n\n  lensletctl set " + l.address("rtsp", host, adminName) + " bitrate=4M\n\n" +
-		entry(adminName, l.Admin, l.showAdmin) +
+		entry(adminName, l.Admin, l.showAdmin) + updates +
 		"Who has this file can watch. Copy it to your computer and delete it here: the camera\ndoes not write it again unless something in it changes.\n"
 }

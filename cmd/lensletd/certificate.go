@@ -52,7 +52,7 @@ func (d *daemon) certificate() (tls.Certificate, error) {
 	dir, err := d.stateDir()
 	if err == nil {
 		var cert tls.Certificate
-		if cert, err = ownCertificate(dir, d.hosts(), d.log.Warn); err == nil {
+		if cert, err = ownCertificate(dir, d.hosts(), durable.Write, d.log.Warn); err == nil {
 			return cert, nil
 		}
 	}
@@ -82,7 +82,7 @@ func (d *daemon) hosts() []string {
 
 // ownCertificate reads the certificate and the key in dir, and makes them where
 // they are not there, or are of no use.
-func ownCertificate(dir string, hosts []string, warn func(string, ...any)) (tls.Certificate, error) {
+func ownCertificate(dir string, hosts []string, write func(string, fs.FileMode, []byte) error, warn func(string, ...any)) (tls.Certificate, error) {
 	certFile, keyFile := filepath.Join(dir, "certificate.pem"), filepath.Join(dir, "certificate.key")
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err == nil {
@@ -97,10 +97,10 @@ func ownCertificate(dir string, hosts []string, warn func(string, ...any)) (tls.
 	}
 	// The key first: a certificate without its key would be found to be of no
 	// use, and both be made again.
-	if err := durable.Write(keyFile, 0o600, keyPEM); err != nil {
+	if err := write(keyFile, 0o600, keyPEM); err != nil {
 		return tls.Certificate{}, fmt.Errorf("keep the TLS key: %w", err)
 	}
-	if err := durable.Write(certFile, 0o644, certPEM); err != nil {
+	if err := write(certFile, 0o644, certPEM); err != nil {
 		return tls.Certificate{}, fmt.Errorf("keep the TLS certificate: %w", err)
 	}
 	return tls.X509KeyPair(certPEM, keyPEM)

@@ -134,6 +134,37 @@ func TestCardWithoutFiles(t *testing.T) {
 	}
 }
 
+// By the image's settings new versions can be sent to a camera that nobody
+// configured, and its owner is told where, and by which certificate it is known.
+func TestCardTellsWhereUpdatesAreSent(t *testing.T) {
+	p := newHanding(t)
+	p.defaults = "../../buildroot/board/overlay/usr/share/lenslet/lenslet.toml"
+	p.boot(t)
+	d := &daemon{config: p.told(t), id: p.id, log: p.log}
+	d.State = p.state
+	cert, err := d.certificate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := readPasswords(filepath.Join(p.state, passwordFile))
+	if err != nil || d.ListenTLS != ":8322" {
+		t.Errorf("listen_tls is %q, %v", d.ListenTLS, err)
+	}
+	want := "lensletctl update rtsps://admin:" + kept.Admin + "@lenslet-cdef12.local:8322/main#sha256=" + fingerprint(cert) + " FILE.raucb\r\n"
+	if text := got(t, p.card, card.CredentialsName); !strings.Contains(text, want) {
+		t.Errorf("credentials.txt has no %q:\n%s", want, text)
+	}
+	p.changes = 0
+	if p.boot(t); p.changes != 0 || p.logs.String() != "" && strings.Contains(p.logs.String(), "certificate") {
+		t.Errorf("the next boot makes %d changes:\n%s", p.changes, p.logs.String())
+	}
+	p.put(t, "lenslet.toml", "listen_tls = \"\"\n")
+	p.boot(t)
+	if text := got(t, p.card, card.CredentialsName); strings.Contains(text, "lensletctl update") || p.told(t).ListenTLS != "" {
+		t.Errorf("what the owner closed is told:\n%s", text)
+	}
+}
+
 // The power fails before each change, twice: each boot that comes to its end has the
 // passwords, and takes them off the card.
 func TestPowerFailsInTheTakeover(t *testing.T) {
@@ -141,6 +172,9 @@ func TestPowerFailsInTheTakeover(t *testing.T) {
 		p.put(t, "LENSLET.TOML", string(utf16Text(secretSettings)))
 		p.put(t, "wifi.conf.txt", "ssid = Home\r\npassword = correct horse\r\n")
 		p.put(t, "hostname", "front-door\n")
+		if err := os.WriteFile(p.defaults, []byte("listen_tls = \":8322\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	full := newHanding(t)
 	fill(full)
@@ -210,6 +244,9 @@ func TestTakenFilesHaveTheServicesOwner(t *testing.T) {
 	p := newHanding(t)
 	p.boot(t) // the first one comes before systemd has made the directory anybody's
 	const user = 61234
+	if err := os.WriteFile(p.defaults, []byte("listen_tls = \":8322\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"", settingsFile, passwordFile} {
 		if err := os.Chown(filepath.Join(p.state, name), user, user); err != nil {
 			t.Fatal(err)
@@ -217,7 +254,7 @@ func TestTakenFilesHaveTheServicesOwner(t *testing.T) {
 	}
 	p.put(t, "lenslet.toml", "name = \"x\"\n")
 	p.boot(t)
-	for dir, owner := range map[string]string{filepath.Join(p.state, settingsFile): fmt.Sprint(user), filepath.Join(p.system, settingsFile): "0"} {
+	for dir, owner := range map[string]string{filepath.Join(p.state, settingsFile): fmt.Sprint(user), filepath.Join(p.state, "certificate.key"): fmt.Sprint(user), filepath.Join(p.system, settingsFile): "0"} {
 		if out, _ := client(t, time.Minute, "stat", "-c", "%u %a", dir); out != owner+" 600\n" {
 			t.Errorf("%s: %s", dir, out)
 		}

@@ -35,12 +35,6 @@ define LENSLET_VENDOR
 endef
 LENSLET_PRE_BUILD_HOOKS += LENSLET_VENDOR
 
-define LENSLET_INSTALL_DEFAULTS
-	$(INSTALL) -D -m 0644 $(@D)/systemd/lenslet.toml \
-		$(TARGET_DIR)/usr/share/lenslet/lenslet.toml
-endef
-LENSLET_POST_INSTALL_TARGET_HOOKS += LENSLET_INSTALL_DEFAULTS
-
 define LENSLET_INSTALL_INIT_SYSTEMD
 	for unit in $(@D)/systemd/*.service $(@D)/systemd/*.socket \
 		$(@D)/systemd/*.timer $(@D)/systemd/*.path; do \
