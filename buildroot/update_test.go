@@ -28,6 +28,42 @@ func TestUpdateIsSigned(t *testing.T) {
 	}
 }
 
+// The version of a bundle is that of the lensletd in it, at every build: a camera
+// installs by night what calls itself another version than its own.
+func TestBundlesCallThemselvesAsTheirLensletd(t *testing.T) {
+	dir := t.TempDir()
+	tree, out := filepath.Join(dir, "tree"), filepath.Join(dir, "out")
+	makeKeys(t, filepath.Join(dir, "keys"))
+	for name, text := range map[string]string{
+		"Config.in.legacy": "",
+		"Makefile": "all lenslet-dirclean defconfig:\n\t@echo $@ $(LENSLET_RELEASE) >>$(O)/said\n" +
+			"\t@[ $@ != defconfig ] || touch $(O)/.config\n",
+	} {
+		if err := os.MkdirAll(tree, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(tree, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, release := range []string{"v1", "v2"} {
+		run(t, nil, "make", "-s", "BUILDROOT="+tree, "OUTPUT="+out, "KEYS="+dir+"/keys", "RELEASE="+release, "zerow")
+	}
+	const want = "defconfig v1\nlenslet-dirclean v1\nall v1\nlenslet-dirclean v2\nall v2\n"
+	if said := read(t, filepath.Join(out, "zerow/said")); said != want {
+		t.Errorf("Buildroot is told %q, want %q", said, want)
+	}
+	for file, name := range map[string]string{
+		"package/lenslet/lenslet.mk":   "-X main.version=$(or $(LENSLET_RELEASE),devel)",
+		"board/post-image.sh":          "s/@RELEASE@/${LENSLET_RELEASE:-devel}/",
+		"board/rauc/manifest.raucm.in": "\nversion=@RELEASE@\n",
+	} {
+		if !strings.Contains(read(t, file), name) {
+			t.Errorf("%s has no %q", file, name)
+		}
+	}
+}
+
 // One boot image serves both slots: its root follows.
 func TestRootFollowsTheBootSlot(t *testing.T) {
 	for slot, root := range map[string]string{"boot.0": "-05 ", "boot.1": "-06 "} {
