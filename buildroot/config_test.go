@@ -205,8 +205,8 @@ func TestPackageNamesWhatBuildrootKnows(t *testing.T) {
 	}
 }
 
-// Encoder and ISP need the firmware that has them, and their drivers; a board
-// without an encoder needs OpenH264.
+// Encoder and ISP need the firmware that has them; a board without an encoder needs
+// OpenH264.
 func TestPicturesAreEncodedOnEveryModel(t *testing.T) {
 	firmware := map[string]string{
 		"zerow": "VARIANT_PI_X", "zero2w": "VARIANT_PI_X", "pi3": "VARIANT_PI_X", "pi4": "VARIANT_PI4_X",
@@ -222,11 +222,6 @@ func TestPicturesAreEncodedOnEveryModel(t *testing.T) {
 		}
 		if fragments := value(config, "BR2_LINUX_KERNEL_CONFIG_FRAGMENT_FILES"); !strings.Contains(fragments, external+"board/linux/common.fragment") {
 			t.Errorf("%s: fragments of the kernel: %q", model, fragments)
-		}
-	}
-	for _, name := range []string{"VIDEO_CODEC_BCM2835=m", "VIDEO_ISP_BCM2835=m", "VIDEO_BCM2835=m"} {
-		if !strings.Contains(read(t, "board/linux/rpi.fragment"), "CONFIG_"+name+"\n") {
-			t.Errorf("the kernel of a Pi has no %s", name)
 		}
 	}
 }

@@ -101,17 +101,9 @@ func hook(t *testing.T, slot, cmdline string, succeeds bool) string {
 // What a build adds to the root for its model.
 func TestRootKnowsItsModel(t *testing.T) {
 	for _, model := range models() {
-		root, keys := t.TempDir(), filepath.Join(t.TempDir(), "keys")
-		if err := os.MkdirAll(keys, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(keys+"/cert.pem", []byte("certificate\n"), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.MkdirAll(root+"/usr/lib", 0o755); err != nil {
-			t.Fatal(err)
-		}
-		run(t, []string{"LENSLET_KEYS=" + keys, "LENSLET_RELEASE=v1.2.3"}, "board/post-build.sh", root, model)
+		root, env := target(t)
+		kernel(t, env, model, "")
+		run(t, env, "board/post-build.sh", root, model)
 		for file, want := range map[string]string{
 			"etc/rauc/system.conf": "\ncompatible=lenslet-" + model + "\n",
 			"etc/rauc/keyring.pem": "certificate\n",

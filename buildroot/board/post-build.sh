@@ -7,6 +7,18 @@ target=$1 model=$2
 here=$(dirname "$0")
 release=${LENSLET_RELEASE:-devel}
 
+# Kconfig drops without a word what is unknown or unmet: the kernel must have become
+# what the fragments say.
+family=rpi
+[ "$model" != virt ] || family=virt
+# shellcheck disable=SC2013 # a word a line
+for option in $(grep -hx 'CONFIG_[A-Z0-9_]*=[ym]' "$here/linux/common.fragment" "$here/linux/$family.fragment"); do
+	grep -qsx -e "$option" -e "${option%=*}=y" "$BUILD_DIR"/linux-*/.config || {
+		echo "the kernel has no $option, which board/linux asks for" >&2
+		exit 1
+	}
+done
+
 mkdir -p "$target/boot/card" "$target/data" "$target/etc/rauc"
 sed "s/@MODEL@/$model/" "$here/rauc/system.conf.in" >"$target/etc/rauc/system.conf"
 install -m 644 "$LENSLET_KEYS/cert.pem" "$target/etc/rauc/keyring.pem"
