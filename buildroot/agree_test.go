@@ -124,3 +124,58 @@ func TestUpdatesCanBeSent(t *testing.T) {
 		t.Error("lenslet.service opens no port")
 	}
 }
+
+// What polls for updates by night: curl with TLS, whom it trusts, the names of hosts,
+// and the time.
+func TestUpdatesCanBeFetched(t *testing.T) {
+	for _, model := range models() {
+		config := configuration(t, model)
+		for _, name := range []string{"LIBCURL_CURL", "LIBCURL_OPENSSL", "CA_CERTIFICATES", "SYSTEMD_RESOLVED", "SYSTEMD_TIMESYNCD", "RAUC_DBUS"} {
+			if value(config, "BR2_PACKAGE_"+name) != "y" {
+				t.Errorf("%s has no %s", model, name)
+			}
+		}
+	}
+	// Names are found before the time is right.
+	if text := read(t, overlay+"usr/lib/systemd/resolved.conf.d/10-lenslet.conf"); !strings.Contains(text, "\nDNSSEC=no\n") {
+		t.Errorf("names are found when signatures are right by the clock: %s", text)
+	}
+}
+
+// The presets, which Buildroot carries out, have all of ours begun, and neither RAUC,
+// which begins when it is asked, nor the Wi-Fi of every name.
+func TestUnitsAreBegun(t *testing.T) {
+	root, _ := rootfs(t)
+	run(t, nil, "sh", "-c", "rm -rf "+root+"/etc/systemd/system/*.wants "+root+"/etc/systemd/system/*.requires")
+	run(t, nil, "cp", "/usr/lib/systemd/system-preset/90-systemd.preset", root+"/usr/lib/systemd/system-preset/")
+	for _, name := range []string{"rauc.service", "dropbear.service", "wpa_supplicant@.service"} {
+		text := "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
+		if err := os.WriteFile(filepath.Join(root, "usr/lib/systemd/system", name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, nil, "systemctl", "--root="+root, "preset-all")
+	begun := map[string]bool{}
+	for _, file := range glob(t, root+"/etc/systemd/system/*.wants/*") {
+		begun[strings.TrimPrefix(file, root+"/etc/systemd/system/")] = true
+	}
+	for name, is := range map[string]bool{
+		"multi-user.target.wants/lenslet.service": true, "sockets.target.wants/lenslet.socket": true,
+		"multi-user.target.wants/lenslet-firstboot.service": true, "multi-user.target.wants/lenslet-trial.service": true,
+		"multi-user.target.wants/lenslet-update.service": true, "multi-user.target.wants/lenslet-update.path": true,
+		"timers.target.wants/lenslet-update.timer": true, "multi-user.target.wants/dropbear.service": true,
+		"local-fs.target.wants/data.mount": true, "local-fs.target.wants/boot-card.mount": true,
+		"local-fs.target.wants/var-lib-private-lenslet.mount": true, "local-fs.target.wants/var-lib-systemd-timesync.mount": true,
+		"multi-user.target.wants/rauc.service": false, "multi-user.target.wants/wpa_supplicant@.service": false,
+	} {
+		if begun[name] != is {
+			t.Errorf("%s: %v, want %v", name, begun[name], is)
+		}
+	}
+	mk := read(t, "package/lenslet/lenslet.mk")
+	for _, kind := range []string{"service", "socket", "timer", "path"} {
+		if !strings.Contains(mk, "$(@D)/systemd/*."+kind) {
+			t.Errorf("units of the kind %s are not installed", kind)
+		}
+	}
+}
