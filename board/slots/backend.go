@@ -22,6 +22,7 @@ type Backend struct {
 const (
 	autoboot    = "/boot/card/autoboot.txt"
 	bootloader  = "/proc/device-tree/chosen/bootloader"
+	cmdline     = "/proc/cmdline"
 	pendingFile = "/run/lenslet-slot"      // the slot whose trial is to come; gone with a restart, like the firmware's flag
 	badFile     = "/data/rauc/slot.bad"    // the slot that is not whole
 	networkFile = "/data/rauc/network.was" // before the trial
@@ -34,8 +35,23 @@ func (b Backend) Booted() (slot int, trial bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
+	if slot = int(partition); slot == 0 { // of the Pi 5's boot loader before May 2024
+		slot = b.ofRoot()
+	}
 	tryboot, err := b.cell("tryboot")
-	return int(partition), tryboot != 0, err
+	return slot, tryboot != 0, err
+}
+
+// ofRoot is the slot whose root the kernel was told to mount, 0 if none is.
+func (b Backend) ofRoot() int {
+	text, _ := os.ReadFile(filepath.Join(b.Root, cmdline)) // none: no slot
+	for _, word := range strings.Fields(string(text)) {
+		if id, ok := strings.CutPrefix(word, "root=PARTUUID="); ok {
+			_, number, _ := strings.Cut(id, "-")
+			return map[string]int{"05": 2, "06": 3}[number]
+		}
+	}
+	return 0
 }
 
 // cell reads a number of the device tree: 32 bits, big endian.

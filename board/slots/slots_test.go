@@ -59,6 +59,29 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// A firmware that does not tell the partition is known by the root that its
+// cmdline.txt names.
+func TestSlotByItsRoot(t *testing.T) {
+	for line, want := range map[string]int{
+		"coherent_pool=1M root=PARTUUID=4c4e534c-06 rootfstype=squashfs ro\n": 3, "root=PARTUUID=4c4e534c-05 ro": 2,
+		"root=/dev/mmcblk0p6 ro": 0, "root=PARTUUID=4c4e534c-07": 0, "": 0,
+	} {
+		b := recorded(t, fresh, 0, 1)
+		put(t, b, cmdline, []byte(line))
+		if slot, trial, err := b.Booted(); slot != want || !trial || err != nil {
+			t.Errorf("%q: slot %d, %v, %v", line, slot, trial, err)
+		}
+		if want == 3 {
+			must(t, b.SetGood(3))
+			primary(t, b, 3)
+		}
+		put(t, b, bootloader+"/partition", []byte{0, 0, 0, 2}) // what the firmware tells, counts
+		if slot, _, err := b.Booted(); slot != 2 || err != nil {
+			t.Errorf("%q: slot %d, %v", line, slot, err)
+		}
+	}
+}
+
 // An update as RAUC does it: the other slot is bad while it is written, then the
 // primary one, by a trial; on trial it is marked good.
 func TestUpdate(t *testing.T) {
