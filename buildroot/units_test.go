@@ -54,13 +54,13 @@ func rootfs(t *testing.T) (root string, units []string) {
 		units = append(units, filepath.Base(file))
 		run(t, nil, "cp", file, system)
 	}
-	for _, name := range []string{"dropbear.service", "wpa_supplicant@.service"} {
+	for _, name := range []string{"dropbear.service", "rauc.service", "wpa_supplicant@.service"} {
 		if err := os.WriteFile(filepath.Join(system, name), []byte("[Service]\nExecStart=/bin/"+name+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{
-		"lensletd", "lensletctl", "rauc", "curl", "dropbear.service", "wpa_supplicant@.service", // packages of the image
+		"lensletd", "lensletctl", "rauc", "curl", "dropbear.service", "rauc.service", "wpa_supplicant@.service", // packages of the image
 		"sh", "mkdir", "kill", "test", "cp", "mount", "agetty", "systemctl", "modprobe",
 	} {
 		if err := os.WriteFile(filepath.Join(root, "usr/bin", name), []byte("#!/bin/sh\n"), 0o755); err != nil {
@@ -72,7 +72,7 @@ func rootfs(t *testing.T) (root string, units []string) {
 			run(t, nil, "systemctl", "--root="+root, "enable", name)
 		}
 	}
-	return root, append(units, "dropbear.service", "wpa_supplicant@wlan0.service", "serial-getty@ttyAMA0.service")
+	return root, append(units, "dropbear.service", "rauc.service", "wpa_supplicant@wlan0.service", "serial-getty@ttyAMA0.service")
 }
 
 // Silent is what no unknown key, missing program or ordering cycle is.
@@ -118,12 +118,13 @@ func TestServicesAreConfined(t *testing.T) {
 func TestImageIsLockedAndWatched(t *testing.T) {
 	overlay := "board/overlay/usr/lib/systemd/"
 	for file, want := range map[string]string{
-		overlay + "system.conf.d/10-lenslet.conf":               "\nRuntimeWatchdogSec=15s\nRebootWatchdogSec=2min\n",
+		overlay + "system.conf.d/10-lenslet.conf":               "\nRuntimeWatchdogSec=1min\nRebootWatchdogSec=2min\n",
 		overlay + "system/dropbear.service.d/lenslet.conf":      "\nConditionPathExists=/data/system/authorized_keys\n",
 		"board/overlay/etc/default/dropbear":                    "DROPBEAR_ARGS=\"-s\"\n",
 		overlay + "network/80-lenslet-wired.network":            "\nDHCP=yes\nLinkLocalAddressing=yes\n",
 		overlay + "network/80-lenslet-wlan.network":             "\nDHCP=yes\nLinkLocalAddressing=yes\n",
 		overlay + "system/boot-card.mount":                      "\nOptions=ro,",
+		overlay + "system/rauc.service.d/lenslet.conf":          "\nNice=10\nIOSchedulingClass=idle\n",
 		"configs/common.config":                                 "\n# BR2_TARGET_ENABLE_ROOT_LOGIN is not set\n",
 		"board/linux/rpi.fragment":                              "\nCONFIG_BCM2835_WDT=y\n",
 		"board/rpi/config.txt":                                  "\nkernel_watchdog_timeout=15\n",
