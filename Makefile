@@ -46,7 +46,8 @@ virt-clients: ## players on this machine against lensletd on the virtual board
 ab: ## updates in QEMU: what falls back, what stays, and what losses of power leave
 	@.ci/deps ab
 	.ci/build arm64 '$(VERSION)' bin/arm64
-	board/ab/test bin/arm64/lensletd
+	$(GO) build -o bin/ ./cmd/lensletctl
+	board/ab/test bin/arm64/lensletd bin/lensletctl
 
 dist: ## stripped binaries for the boards, with their sizes
 	.ci/dist '$(VERSION)'
