@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -223,5 +224,19 @@ func TestPicturesAreEncodedOnEveryModel(t *testing.T) {
 		if fragments := value(config, "BR2_LINUX_KERNEL_CONFIG_FRAGMENT_FILES"); !strings.Contains(fragments, external+"board/linux/common.fragment") {
 			t.Errorf("%s: fragments of the kernel: %q", model, fragments)
 		}
+	}
+}
+
+// Buildroot's Go builds us as we are: it is told to fetch no other one.
+func TestGoIsNotTooNew(t *testing.T) {
+	const buildroots = 26*100 + 6 // 1.26.6, of Buildroot 2026.08
+	m := regexp.MustCompile(`(?m)^go 1\.(\d+)(?:\.(\d+))?$`).FindStringSubmatch(read(t, "../go.mod"))
+	if m == nil {
+		t.Fatal("go.mod asks for no Go")
+	}
+	minor, _ := strconv.Atoi(m[1])
+	patch, _ := strconv.Atoi(m[2]) // none: 0
+	if is := minor*100 + patch; is > buildroots {
+		t.Errorf("go.mod asks for Go 1.%d.%d, which Buildroot 2026.08 has not", minor, patch)
 	}
 }

@@ -78,6 +78,10 @@ func TestFirmwareIsTold(t *testing.T) {
 		if memory < 128 {
 			t.Errorf("%s: the firmware is given %d MB", model, memory)
 		}
+		overlays := value(configuration(t, model), "BR2_PACKAGE_RPI_FIRMWARE_INSTALL_DTB_OVERLAYS")
+		if overlays != "y" && strings.Contains(strings.Join(is, " "), "dtoverlay=") {
+			t.Errorf("%s: the boot slot has no overlays", model)
+		}
 	}
 	for _, file := range glob(t, "board/*/cmdline.txt") {
 		if text := read(t, file); strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") {
