@@ -64,7 +64,15 @@ func TestWhatTheCardSaysIsRead(t *testing.T) {
 			t.Errorf("%s has no %q:\n%s", file, want, text)
 		}
 	}
-	// The Wi-Fi is begun by its device.
+	// The Wi-Fi is driven by what it can do, does not sleep, and is begun by its device.
+	for _, name := range []string{"WPA_SUPPLICANT_NL80211", "IW", "WIRELESS_REGDB", "BRCMFMAC_SDIO_FIRMWARE_RPI_WIFI"} {
+		if value(configuration(t, "zerow"), "BR2_PACKAGE_"+name) != "y" {
+			t.Errorf("the image has no %s", name)
+		}
+	}
+	if text := read(t, unitDir+"wpa_supplicant@.service.d/lenslet.conf"); !strings.Contains(text, "\nExecStartPost=-/sbin/iw dev %I set power_save off\n") {
+		t.Error("the radio sleeps, and is not found")
+	}
 	wants := "usr/lib/systemd/system/sys-subsystem-net-devices-wlan0.device.wants/wpa_supplicant@wlan0.service"
 	if to := link(t, wants); to != "../wpa_supplicant@.service" {
 		t.Errorf("%s leads to %s", wants, to)
