@@ -3,6 +3,7 @@
 package buildroot
 
 import (
+	"encoding/xml"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -147,6 +148,31 @@ func TestUpdatesCanBeFetched(t *testing.T) {
 	// Names are found before the time is right.
 	if text := read(t, overlay+"usr/lib/systemd/resolved.conf.d/10-lenslet.conf"); !strings.Contains(text, "\nDNSSEC=no\n") {
 		t.Errorf("names are found when signatures are right by the clock: %s", text)
+	}
+}
+
+// Root alone tells RAUC what to do: its own rules let everybody, and so lensletd, to
+// whom the network speaks.
+func TestRAUCObeysRoot(t *testing.T) {
+	var rules struct {
+		Policies []struct {
+			User    string `xml:"user,attr"`
+			Context string `xml:"context,attr"`
+			Allow   []struct {
+				Own string `xml:"own,attr"`
+				To  string `xml:"send_destination,attr"`
+			} `xml:"allow"`
+		} `xml:"policy"`
+	}
+	if err := xml.Unmarshal([]byte(read(t, overlay+"usr/share/dbus-1/system.d/de.pengutronix.rauc.conf")), &rules); err != nil {
+		t.Fatal(err)
+	}
+	if len(rules.Policies) != 1 || rules.Policies[0].User != "root" || rules.Policies[0].Context != "" || len(rules.Policies[0].Allow) != 2 {
+		t.Fatalf("the rules are %+v", rules)
+	}
+	const rauc = "de.pengutronix.rauc"
+	if allow := rules.Policies[0].Allow; allow[0].Own != rauc || allow[1].To != rauc {
+		t.Errorf("root may %+v", allow)
 	}
 }
 
