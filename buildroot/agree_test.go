@@ -65,6 +65,16 @@ func TestWhatTheCardSaysIsRead(t *testing.T) {
 			t.Errorf("%s has no %q:\n%s", file, want, text)
 		}
 	}
+	// The name stays, whatever a router calls the camera.
+	for _, file := range glob(t, overlay+"usr/lib/systemd/network/*.network") {
+		for _, part := range []string{"[DHCPv4]", "[DHCPv6]"} {
+			_, settings, _ := strings.Cut(read(t, file), part)
+			settings, _, _ = strings.Cut(settings, "\n[")
+			if !strings.Contains(settings+"\n", "\nUseHostname=no\n") {
+				t.Errorf("%s: %s takes the router's word for the name", file, part)
+			}
+		}
+	}
 	// The Wi-Fi is driven by what it can do, does not sleep, and is begun by its device.
 	for _, name := range []string{"WPA_SUPPLICANT_NL80211", "IW", "WIRELESS_REGDB", "BRCMFMAC_SDIO_FIRMWARE_RPI_WIFI"} {
 		if value(configuration(t, "zerow"), "BR2_PACKAGE_"+name) != "y" {
