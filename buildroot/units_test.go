@@ -118,7 +118,7 @@ func TestServicesAreConfined(t *testing.T) {
 func TestImageIsLockedAndWatched(t *testing.T) {
 	overlay := "board/overlay/usr/lib/systemd/"
 	for file, want := range map[string]string{
-		overlay + "system.conf.d/10-lenslet.conf":               "\nRuntimeWatchdogSec=1min\nRebootWatchdogSec=2min\n",
+		overlay + "system.conf.d/10-lenslet.conf":               "\nRuntimeWatchdogSec=30s\nRebootWatchdogSec=2min\n",
 		overlay + "system/dropbear.service.d/lenslet.conf":      "\nConditionPathExists=/data/system/authorized_keys\n",
 		"board/overlay/etc/default/dropbear":                    "DROPBEAR_ARGS=\"-s\"\n",
 		overlay + "network/80-lenslet-wired.network":            "\nDHCP=yes\nLinkLocalAddressing=yes\n",

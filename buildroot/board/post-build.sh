@@ -7,12 +7,11 @@ target=$1 model=$2
 here=$(dirname "$0")
 release=${LENSLET_RELEASE:-devel}
 
-# Kconfig drops without a word what is unknown or unmet: the kernel must have become
-# what the fragments say.
+# Kconfig drops without a word what is unknown or unmet: the kernel that Buildroot has
+# built must have become what the fragments say.
 family=rpi
 [ "$model" != virt ] || family=virt
-# shellcheck disable=SC2013 # a word a line
-for option in $(grep -hx 'CONFIG_[A-Z0-9_]*=[ym]' "$here/linux/common.fragment" "$here/linux/$family.fragment"); do
+for option in $([ -z "${BUILD_DIR:-}" ] || sed -n '/^CONFIG_[A-Z0-9_]*=[ym]$/p' "$here/linux/common.fragment" "$here/linux/$family.fragment"); do
 	grep -qsx -e "$option" -e "${option%=*}=y" "$BUILD_DIR"/linux-*/.config || {
 		echo "the kernel has no $option, which board/linux asks for" >&2
 		exit 1
