@@ -16,5 +16,6 @@
 //
 // The tests (go test -tags image) hold all that against symbols.xz, the names that
 // Buildroot knows, and build each model's disk with dummies; check-tree holds it
-// against a Buildroot itself.
+// against a Buildroot itself; board/ab boots the disk for QEMU, with programs of
+// Debian's in the place of Buildroot's.
 package buildroot
