@@ -28,13 +28,16 @@
 // as congestion: the oldest packet that should have arrived and did not is old, or
 // the round trip is longer than it was. A jump of the jitter lets the rate stay as it is.
 //
-// Where reports come every five seconds (RFC 3550 6.2), the first one after a link
+// Where reports come every five seconds, or half as much sooner or later as many
+// receivers let chance decide (RFC 3550 6.2, 6.3.1), the first one after a link
 // narrowed is about a time of two rates, and what arrived only bounds the new one from
 // above. Then the rate goes on from what is proven: a queue that went away by a share of
-// the interval proves that the link carries so much more than was sent. The next report
-// is about one rate alone but for the packets that were on their way, which are known, so
-// that it counts at once; and a queue at both its ends tells the link's rate. What is
-// tried beyond fills a queue of 200 ms at most until the next report.
+// the interval proves that the link carries so much more than was sent, and one that
+// stood at both ends of a report tells the link's rate, but for the small packets that
+// get into a full queue where large ones do not. The next report is about one rate alone
+// but for the packets that were on their way, which are known, so that it counts at once.
+// What is tried beyond fills a queue of 200 ms at most until the next report is to be
+// expected.
 //
 // A viewer that falls silent is halved (as by RFC 5348 4.4), but not below a
 // quarter: most often its reports are missing for another reason than the rate,

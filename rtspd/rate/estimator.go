@@ -30,15 +30,15 @@ const (
 
 // Of feedback.
 const (
-	fewest     = 20                     // packets that tell something about loss
-	soonest    = 200 * time.Millisecond // two reports within are one
-	latest     = 5 * time.Second        // a report counts, however few packets it is about
-	stepMost   = 6 * time.Second        // of growth by one report
-	silence    = 4                      // intervals between reports
-	silenceIs  = 5 * time.Second        // at least
-	silenceNew = 15 * time.Second       // before the interval is known
-	baseAge    = time.Minute            // the shortest round trip is looked for anew
-	capAge     = 30 * time.Second       // that a receiver's own estimate is good for
+	fewest     = 20                      // packets that tell something about loss
+	soonest    = 200 * time.Millisecond  // two reports within are one
+	latest     = 5 * time.Second         // a report counts, however few packets it is about
+	stepMost   = 7500 * time.Millisecond // of growth by one report: so late one of every 5 s may be
+	silence    = 4                       // intervals between reports
+	silenceIs  = 5 * time.Second         // at least
+	silenceNew = 15 * time.Second        // before the interval is known
+	baseAge    = time.Minute             // the shortest round trip is looked for anew
+	capAge     = 30 * time.Second        // that a receiver's own estimate is good for
 )
 
 // Bounds of a rate, in bit/s, from 0 up.
@@ -94,13 +94,14 @@ type Estimator struct {
 	lessAt     time.Duration // when the rate was lowered
 	after      int           // reports since then
 	ahead      float64       // packets that were on their way then
+	least      float64       // bit/s that surely arrive
 	queued     time.Duration // queue that stood
 	mixed      bool          // the ceiling may be too high: the link was a better one for a part of the time
 
 	trip, lag shortest
 	standing  bool    // the queue was not calm when the last report came
 	heavy     bool    // it told of much loss
-	busy      bool    // there was a queue, calm or not
+	busy      int     // reports since the last one of no queue
 	jitter    float64 // s; smoothed
 
 	most   float64 // bit/s by the receiver's own estimate; 0: it gave none
@@ -149,7 +150,7 @@ func (e *Estimator) Report(r Report, b Bounds) {
 	sent := expected - int32(min(r.Skipped-was.Skipped, uint32(expected)))
 	lost := int32(max(0, min(int64(r.Lost)-int64(was.Lost), int64(expected)))) - (expected - sent)
 	lost = max(0, min(lost, sent))
-	o := outcome{at: r.At, dt: dt, queue: queue, hold: e.jumped(r.Jitter)}
+	o := outcome{at: r.At, dt: dt, every: max(dt, e.interval), queue: queue, hold: e.jumped(r.Jitter)}
 	o.packets, o.lost, o.ahead = float64(sent), float64(lost), float64(r.Ahead)
 	if packets := r.Packets - was.Packets; packets > 0 {
 		size := float64(r.Bytes-was.Bytes) / float64(packets)
@@ -256,10 +257,11 @@ func (e *Estimator) jumped(jitter time.Duration) bool {
 // An outcome is what became of what was sent in an interval.
 type outcome struct {
 	at, dt  time.Duration
-	arrived float64 // bit/s
-	packets float64 // that were to arrive,
-	lost    float64 // and did not
-	ahead   float64 // that were not to arrive yet
+	every   time.Duration // is to be expected between reports
+	arrived float64       // bit/s
+	packets float64       // that were to arrive,
+	lost    float64       // and did not
+	ahead   float64       // that were not to arrive yet
 	queue   time.Duration
 	hold    bool // something is unclear
 	sure    bool // it is too much
@@ -267,8 +269,8 @@ type outcome struct {
 
 func (o *outcome) loss() float64 { return o.lost / max(1, o.packets) }
 
-// long tells of an interval that is too long to see a queue grow in it.
-func (o *outcome) long() bool { return o.dt >= settling }
+// long tells of intervals that are too long to see a queue grow in one.
+func (o *outcome) long() bool { return o.every >= settling }
 
 // more tells whether more than a share of packets is lost, and not by chance alone: by
 // some standard deviations of mishaps that take so many packets each.
@@ -309,7 +311,7 @@ func (e *Estimator) judge(o outcome, b Bounds) {
 	case !settled && (full || some) && (!severe || o.arrived >= e.rate):
 		// of what was sent before the rate fell
 	case severe || full:
-		e.lower(o, severe, b)
+		e.lower(o, severe, stood, b)
 	case some:
 		e.try(o, near, b)
 	case settled || o.at-e.lessAt >= settling:
@@ -324,10 +326,16 @@ func (e *Estimator) judge(o outcome, b Bounds) {
 func (e *Estimator) settles(o *outcome) bool {
 	e.after++
 	first := e.after == 1 && e.lessAt > 0
-	if e.lessAt > 0 && (o.at-e.lessAt < settling || first && !o.long()) {
+	wait := settling
+	if o.long() {
+		wait = settling / 2 // what was sent before is known
+	}
+	if e.lessAt > 0 && (o.at-e.lessAt < wait || first && !o.long()) {
 		return false
 	}
 	if first { // what was on its way is counted with what was sent since
+		went := (e.queued - o.queue).Seconds() / (o.at - e.lessAt).Seconds() // of what stood
+		e.least = max(e.least, e.rate/(1-min(0.5, went)))
 		o.lost, o.packets = max(0, o.lost-e.ahead), max(0, o.packets-e.ahead)
 	}
 	fades := math.Exp(-o.dt.Seconds() / recently.Seconds())
@@ -343,8 +351,9 @@ func (e *Estimator) learn(o *outcome) {
 
 // lower brings the rate below what arrives, the further the longer the queue is:
 // one of a second is to be gone in two. It may be there already. Much is lost: the
-// outcome may be about two rates of the link, or packets were lost by their size.
-func (e *Estimator) lower(o outcome, much bool, b Bounds) {
+// outcome may be about two rates of the link, unless a queue stood at both its ends, or
+// packets were lost by their size.
+func (e *Estimator) lower(o outcome, much, stood bool, b Bounds) {
 	share := beta - 0.35*min(1, o.queue.Seconds()/2)
 	rate := max(o.arrived*share, float64(b.Min))
 	if rate >= float64(e.Rate(b)) {
@@ -353,8 +362,11 @@ func (e *Estimator) lower(o outcome, much bool, b Bounds) {
 		}
 		return
 	}
-	e.rate, e.ceiling, e.carried = rate, o.arrived, o.arrived
+	e.rate, e.ceiling, e.carried, e.least = rate, o.arrived, o.arrived, 0
 	e.mixed = much && o.long()
+	if stood {
+		e.least = surely * o.arrived
+	}
 	e.fell(&o)
 }
 
@@ -378,7 +390,8 @@ func (e *Estimator) try(o outcome, near bool, b Bounds) {
 	}
 	e.rate, e.carried = rate*beta, rate*(1-max(o.loss(), e.lost/max(1, e.sent)))
 	if !near || carried {
-		e.ceiling, e.mixed = max(e.carried, e.rate), false
+		e.ceiling = max(e.carried, e.rate)
 	}
+	e.mixed = false
 	e.fell(&o)
 }

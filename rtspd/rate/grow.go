@@ -23,6 +23,8 @@ const (
 const (
 	nearest  = 0.95                   // of the ceiling is tried at once,
 	likely   = 14 * time.Second       // so long after congestion it is carried
+	surely   = 0.92                   // of what came out of a full queue its link carries: small packets got in more often
+	ever     = 3                      // reports of a queue, one after the other: there is one all the time
 	fillsFor = 200 * time.Millisecond // of a queue, by what is tried
 )
 
@@ -64,19 +66,18 @@ func (e *Estimator) careful(o outcome) float64 {
 // seldom is careful where reports are. A ceiling that may be too high is approached by
 // small steps.
 func (e *Estimator) seldom(o outcome, since time.Duration) float64 {
-	fills := fillsFor.Seconds() / max(o.dt, e.interval).Seconds()
+	fills := fillsFor.Seconds() / max(e.interval, settling).Seconds()
 	seen := since >= likely && e.rate >= (1+0.6*fills)*e.ceiling
-	e.busy = e.busy && o.queue > queueNone
+	if o.queue <= queueNone {
+		e.busy = 0
+	}
 	switch {
-	case e.mixed && e.queued > 0: // of what stood, so much went away meanwhile
-		went := (e.queued - o.queue).Seconds() / since.Seconds()
-		e.queued = 0
-		return e.rate / (1 - min(0.5, went))
+	case e.mixed && e.rate < e.least:
+		return e.least
 	case o.queue > queueNone:
-		if e.mixed && e.busy { // all the time: so much is carried
+		if e.busy++; e.mixed && e.busy >= ever { // all the time: so much is carried
 			e.ceiling, e.mixed = o.arrived, false
 		}
-		e.busy = true
 		return e.rate
 	case seen && e.rate < (1+1.6*fills)*e.ceiling:
 		return e.rate * (1 + 1.25*fills)

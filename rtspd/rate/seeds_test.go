@@ -3,6 +3,7 @@ package rate
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -32,6 +33,43 @@ func TestReportsWheneverTheyCome(t *testing.T) {
 		}
 		if got := log[widened+30].rate; got < 5.4*mbit {
 			t.Errorf("seed %d: %d bit/s half a minute after the link widened", seed+1, got)
+		}
+	}
+}
+
+// Receivers let chance decide when they report, from half of the interval to one and a half
+// (RFC 3550 6.3.1; what is 5 s there is 4.1 s on average, 6.3.1 and A.7). After two reports
+// what is sent is less than the link carries all the same, and nothing is lost to speak of,
+// and half a minute after the link widened the rate is back, but for few seeds: of 1000,
+// 12 miss one of these bounds by little at 4.1 s, and 15 at 5 s.
+func TestReportsThatComeByChance(t *testing.T) {
+	for _, every := range []time.Duration{4100 * time.Millisecond, 5 * time.Second} {
+		n, missed := 50**seeds, 0
+		for seed := range n {
+			late := time.Duration(seed) * every / time.Duration(n)
+			w := newWorld(scene{
+				link: func(t time.Duration) float64 { return link(t - late) }, queue: 400 * time.Millisecond, overhead: 54,
+				every: every, uneven: 0.5, delay: 10 * time.Millisecond, length: 90 * time.Second, bounds: usualBounds, seed: uint64(seed + 1),
+			})
+			log := w.run()
+			fell, widened := 20*time.Second+late, int((50*time.Second+late)/time.Second)
+			first := slices.IndexFunc(w.came, func(at time.Duration) bool { return at > fell+2*w.delay })
+			settled := int((max(fell+2*every, w.came[first+1])+time.Second-1)/time.Second) + 1 // a second: the codec is told at its end
+			packets, lost := 0, 0
+			for _, s := range log[settled:min(settled+20, widened)] {
+				packets, lost = packets+s.packets, lost+s.lost
+			}
+			if log[settled].sent > 2*mbit || lost*100 > packets || log[widened+30].rate < 5.4*mbit {
+				missed++
+				t.Logf("every %v, seed %d: after two reports %.0f bit/s are sent, and of %d packets %d are lost; %d bit/s half a minute after the link widened",
+					every, seed+1, log[settled].sent, packets, lost, log[widened+30].rate)
+			}
+			if lost*20 > packets {
+				t.Errorf("every %v, seed %d: of %d packets %d are lost", every, seed+1, packets, lost)
+			}
+		}
+		if missed*50 > n {
+			t.Errorf("every %v: of %d seeds %d miss a bound", every, n, missed)
 		}
 	}
 }

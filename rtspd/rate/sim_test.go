@@ -60,8 +60,9 @@ type world struct {
 	flying          []packet
 	highest         uint32
 	received        uint32
-	way             time.Duration // that the latest packet took
-	reports         []Report      // on their way
+	way             time.Duration   // that the latest packet took
+	reports         []Report        // on their way
+	came            []time.Duration // when reports came
 	units           []unit
 	log             []second
 	frame           int
@@ -209,6 +210,7 @@ func (w *world) feedback(now time.Duration) {
 			r.RoundTrip = w.way + w.delay
 		}
 		r.Lag = w.since(r.Highest+1, now)
+		w.came = append(w.came, now)
 		before := w.e.Rate(w.bounds)
 		w.e.Report(r, w.bounds)
 		if w.e.Rate(w.bounds) < before*9/10 { // does not wait for the clock
