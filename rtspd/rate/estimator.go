@@ -12,7 +12,7 @@ const (
 	lossFree   = 0.02                   // and less is nothing
 	lossNear   = 0.01                   // likewise near where congestion was met
 	lossMost   = 0.10                   // and more is congestion
-	lossUsual  = 0.05                   // at most: that a way has whatever the rate
+	lossUsual  = 0.06                   // at most: that a way has whatever the rate
 	queueCalm  = 120 * time.Millisecond // a queue may be that long while the rate grows
 	queueMost  = 300 * time.Millisecond // a longer one is congestion
 	quiet      = 1.4                    // times what is sent is the rate, of a picture that needs little

@@ -68,7 +68,7 @@ func TestLinkThatNarrowsAndWidens(t *testing.T) {
 
 // What the air loses says nothing of the rate.
 func TestRandomLoss(t *testing.T) {
-	for _, loss := range []float64{0.005, 0.01, 0.02, 0.04} {
+	for _, loss := range []float64{0.005, 0.01, 0.02, 0.04, 0.05} {
 		for _, every := range []time.Duration{350 * time.Millisecond, time.Second, 5 * time.Second} {
 			log := run(scene{
 				link: constant(100 * mbit), queue: time.Second, loss: loss, delay: 20 * time.Millisecond,

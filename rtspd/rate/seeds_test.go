@@ -115,3 +115,27 @@ func TestChanceNeverHalvesTheRate(t *testing.T) {
 		}
 	}
 }
+
+// One in twenty is lost with all that was sent with it: more than the law holds for the
+// air's. The rate is three quarters on average, though it falls below the half for a
+// while in one seed of six (with 1 or 4 lost together it never does).
+func TestMuchChance(t *testing.T) {
+	n, sum, below := 6**seeds, 0.0, 0
+	for seed := range n {
+		w := newWorld(scene{
+			link: constant(100 * mbit), queue: time.Second, loss: 0.05, together: 16, delay: 20 * time.Millisecond, keyFrames: 4,
+			every: 350 * time.Millisecond, uneven: 0.5, length: 10 * time.Minute, bounds: usualBounds, seed: uint64(seed + 1),
+		})
+		log := w.run()
+		for _, l := range log {
+			sum += float64(l.rate) / float64(n*len(log))
+		}
+		if w.least < 3*mbit {
+			below++
+		}
+	}
+	t.Logf("of %d seeds %d fall below the half; %.0f bit/s on average", n, below, sum)
+	if sum < 4.5*mbit || below*3 > n {
+		t.Errorf("of %d seeds %d fall below the half; %.0f bit/s on average", n, below, sum)
+	}
+}
