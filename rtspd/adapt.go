@@ -18,7 +18,7 @@ type adaptation struct {
 	floor   int           // bit/s; see Stream.Floor
 	now     int           // bit/s that the codec was told; 0: none yet
 	changed time.Duration // when that became another rate
-	urgent  bool          // a viewer's rate fell since the last look
+	urgent  bool          // a viewer's rate fell, and the codec may not know
 	lowered bool
 	voters  []voter                // scratch
 	rates   []int                  // scratch
@@ -72,7 +72,6 @@ func (s *Stream) fit(now time.Duration) (bps int, said string) {
 		return 0, ""
 	}
 	b, a := s.bounds(), &s.adapt
-	a.urgent = false
 	a.voters, a.rates = a.voters[:0], a.rates[:0]
 	for _, v := range s.viewers {
 		s.estimate(v, now)
@@ -88,10 +87,11 @@ func (s *Stream) fit(now time.Duration) (bps int, said string) {
 	told := a.now
 	if codec != told {
 		if told > 0 && now-a.changed < adaptEvery {
-			return 0, ""
+			return 0, "" // bad news stays urgent
 		}
 		a.now, a.changed = codec, now
 	}
+	a.urgent = false
 	switch high := b.Max - b.Max/20; {
 	case !a.lowered && codec < high:
 		a.lowered = true

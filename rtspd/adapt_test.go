@@ -404,6 +404,9 @@ func TestBadNewsIsUrgent(t *testing.T) {
 	if len(a.told) != 1 {
 		t.Errorf("the codec is told %v within half a second", a.told)
 	}
+	if !a.stream.fell() {
+		t.Error("bad news that has to wait is urgent no more")
+	}
 	a.follow(a.now + 500*time.Millisecond)
 	if len(a.told) != 2 || a.told[1] >= a.told[0] {
 		t.Errorf("the codec is told %v a second later", a.told)

@@ -68,7 +68,8 @@ type world struct {
 	frame           int
 	codec           int // bit/s that it was told
 	told            time.Duration
-	least           int // bit/s that it was ever told
+	urgent          bool // the rate fell, and the codec does not know
+	least           int  // bit/s that it was ever told
 	framesDue       time.Duration
 	reportDue, tick time.Duration
 }
@@ -120,6 +121,7 @@ func (w *world) tell(now time.Duration) {
 	if now-w.told < 950*time.Millisecond {
 		return
 	}
+	w.urgent = false
 	if rate := w.e.Rate(w.bounds); rate != w.codec {
 		w.codec, w.told = rate, now
 		w.least = min(w.least, rate)
@@ -213,7 +215,7 @@ func (w *world) feedback(now time.Duration) {
 		w.came = append(w.came, now)
 		before := w.e.Rate(w.bounds)
 		w.e.Report(r, w.bounds)
-		if w.e.Rate(w.bounds) < before*9/10 { // does not wait for the clock
+		if w.urgent = w.urgent || w.e.Rate(w.bounds) < before*9/10; w.urgent { // does not wait for the clock
 			w.tell(now)
 		}
 	}
