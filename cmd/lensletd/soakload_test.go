@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"lenslet/capture"
@@ -192,15 +194,50 @@ func (s *soaked) harm() {
 	s.harmed++
 	s.did(f.name)
 	began := time.Now()
-	s.mu.Lock()
-	s.faults = append(s.faults, [2]time.Time{began, began.Add(time.Hour)})
-	s.mu.Unlock()
+	i := s.excuse(began, began.Add(time.Hour))
 	_ = s.cmd.Process.Signal(f.bad)
 	time.Sleep(300*time.Millisecond + time.Duration(s.lot(int(2700*time.Millisecond))))
 	_ = s.cmd.Process.Signal(f.end)
 	s.mu.Lock()
-	s.faults[len(s.faults)-1][1] = time.Now()
+	s.faults[i][1] = time.Now()
 	s.mu.Unlock()
+}
+
+// excuse notes a fault, and gives its number.
+func (s *soaked) excuse(from, to time.Time) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, [2]time.Time{from, to})
+	return len(s.faults) - 1
+}
+
+// witness notes when this process, which is as important as lensletd, got no time:
+// then nobody did, as when a virtual machine is moved, and pictures are lost as when
+// lensletd is frozen. More than a hundredth of all the time is too much to say anything.
+func witness(t *testing.T, soaks []*soaked) {
+	const tick, least = 10 * time.Millisecond, 100 * time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		begun, stood, times := time.Now(), time.Duration(0), 0
+		for last := begun; ctx.Err() == nil; {
+			time.Sleep(tick)
+			now := time.Now()
+			if d := now.Sub(last); d > least {
+				stood += d
+				times++
+				for _, s := range soaks {
+					s.excuse(last, now)
+				}
+			}
+			last = now
+		}
+		t.Logf("the computer stood still %d times, %v in all", times, stood)
+		if all := time.Since(begun); stood > all/100 {
+			t.Errorf("the computer stood still for %v of %v", stood, all)
+		}
+	})
+	t.Cleanup(func() { cancel(); watching.Wait() })
 }
 
 // faulty tells whether an instant is one of a fault, or shortly after.
