@@ -18,7 +18,7 @@ func TestDefaults(t *testing.T) {
 	defer s.halt()
 	for what, got := range map[string][2]time.Duration{
 		"session": {s.cfg.SessionTimeout, time.Minute}, "request": {s.cfg.RequestTimeout, 10 * time.Second},
-		"stall": {s.cfg.StallTimeout, 10 * time.Second}, "drain": {s.cfg.DrainTime, time.Second},
+		"stall": {s.cfg.StallTimeout, time.Minute}, "drain": {s.cfg.DrainTime, time.Second},
 		"nonce": {s.cfg.NonceLifetime, 5 * time.Minute}, "login": {s.cfg.Limits.LoginTime, 20 * time.Second},
 	} {
 		if got[0] != got[1] {

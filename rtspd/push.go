@@ -55,7 +55,7 @@ func (s *Server) Push(cfg PushConfig, stream *Stream) (*Push, error) {
 		stream: stream, udp: s.udp, cfg: cfg, name: s.cfg.Name, log: s.cfg.Log, to: to, status: "off",
 		pushTimes: usualTimes(),
 	}
-	p.stall = s.cfg.StallTimeout
+	p.stall = min(p.stall, s.cfg.StallTimeout)
 	s.pushes = append(s.pushes, p)
 	return p, nil
 }

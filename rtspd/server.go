@@ -23,7 +23,7 @@ type Config struct {
 	Name           string        // in the Server header; "lenslet" when empty
 	SessionTimeout time.Duration // without a sign of life; 60 s when 0
 	RequestTimeout time.Duration // until a request is complete; 10 s when 0
-	StallTimeout   time.Duration // of a connection that takes no byte; 10 s when 0
+	StallTimeout   time.Duration // of a connection that takes no byte; SessionTimeout when 0
 	DrainTime      time.Duration // to follow a REDIRECT before the BYE; 1 s when 0
 	PatienceTime   time.Duration // until a client of RTSP 2.0 is told that its answer takes long, and again; 5 s when 0
 	Directions     Directions    // to begin with; Direct changes them
@@ -78,7 +78,7 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 	cfg.Name = cmp.Or(cfg.Name, "lenslet")
 	cfg.SessionTimeout = cmp.Or(cfg.SessionTimeout, time.Minute)
 	cfg.RequestTimeout = cmp.Or(cfg.RequestTimeout, 10*time.Second)
-	cfg.StallTimeout = cmp.Or(cfg.StallTimeout, 10*time.Second)
+	cfg.StallTimeout = cmp.Or(cfg.StallTimeout, cfg.SessionTimeout)
 	cfg.DrainTime = cmp.Or(cfg.DrainTime, time.Second)
 	cfg.PatienceTime = cmp.Or(cfg.PatienceTime, 5*time.Second)
 	cfg.Realm = cmp.Or(cfg.Realm, cfg.Name)
