@@ -35,7 +35,7 @@ func newAdaptive(t *testing.T, policy rate.Policy, options ...option) *adaptive 
 	a.lab = prepareLab(t, nil, append(options, func(_ *Config, s *StreamConfig) {
 		s.Adapt, s.Bitrate = policy, func(bps int) { a.told = append(a.told, bps) }
 	})...)
-	a.srv.pass = time.Hour // the test's clock alone counts
+	a.srv.pass, a.srv.fell = time.Hour, nil // the test's clock alone counts
 	a.serve("127.0.0.1:0")
 	a.stream.Describe(30, fullBitrate)
 	return a
@@ -309,6 +309,30 @@ func TestReceiverSaysWhatItCanTake(t *testing.T) {
 		a.follow(monotonic())
 		return len(a.told) > 0 && a.told[len(a.told)-1] == 1_000_000
 	})
+}
+
+// A codec that takes its time to be told holds up nothing that viewers say.
+func TestFeedbackDoesNotWaitForTheCodec(t *testing.T) {
+	asked, told := make(chan struct{}, 1), make(chan struct{})
+	l := prepareLab(t, nil, func(_ *Config, s *StreamConfig) {
+		s.Adapt, s.Bitrate = rate.Majority, func(int) {
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+			<-told
+		}
+	})
+	l.serve("127.0.0.1:0")
+	l.stream.Describe(30, fullBitrate)
+	c := l.dial().setupUDP()
+	c.play()
+	c.receive(1)
+	defer close(told)
+	c.sendReport(marshal(t, &rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: 1_000_000, SSRCs: []uint32{c.media.ssrc}}))
+	<-asked
+	c.sendReport(marshal(t, &rtcp.ReceiverReport{SSRC: 7}, &rtcp.Goodbye{Sources: []uint32{7}}))
+	await(t, "a BYE is heard", func() bool { return len(l.sessions()) == 0 })
 }
 
 func TestSentLog(t *testing.T) {

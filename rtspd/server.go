@@ -46,6 +46,7 @@ type Server struct {
 	order   []*Stream          // the same as NewServer was given them
 	pushes  []*Push            // fixed once Serve runs
 	pass    time.Duration      // from one pass of the clockwork to the next; fixed once Serve runs
+	fell    chan struct{}      // wakes the clockwork: a viewer's rate fell
 	running context.Context    // ends with shutdown: what a request waits for
 	halt    context.CancelFunc // ends running
 
@@ -89,7 +90,7 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg: cfg, udp: pair, pass: time.Second, streams: map[string]*Stream{},
+		cfg: cfg, udp: pair, pass: time.Second, fell: make(chan struct{}, 1), streams: map[string]*Stream{},
 		sessions: map[string]*session{}, byRTCP: map[netip.AddrPort]*session{}, conns: map[*conn]struct{}{}, directions: cfg.Directions,
 		logins: logins{limit: cfg.Limits.FailedLogins, step: failureStep, from: map[netip.Addr]failures{}},
 	}
@@ -324,6 +325,9 @@ func (s *Server) feedback(ses *session, packet []byte) {
 		s.end(ses, "the viewer said BYE", true)
 	}
 	if ses.stream.fell() {
-		ses.stream.follow(monotonic(), s.cfg.Log)
+		select {
+		case s.fell <- struct{}{}: // the codec may take its time, and the next packet does not wait for it
+		default:
+		}
 	}
 }

@@ -35,6 +35,30 @@ func TestSilentSessionEnds(t *testing.T) {
 	}
 }
 
+// Who sets up and tears down for ever, or displaces one session by the next, takes no
+// memory for ever.
+func TestEndedSessionsAreForgotten(t *testing.T) {
+	l := newLab(t)
+	c := l.dial().setupUDP()
+	transport := c.setUp.header["transport"]
+	transport, _, _ = strings.Cut(transport, ";server_port")
+	for i := range 100 {
+		if i%2 == 0 {
+			c.must(200, "TEARDOWN", l.url, nil, "")
+		}
+		c.session = ""
+		c.setup(transport)
+	}
+	c.must(200, "OPTIONS", l.url, nil, "")
+	l.srv.mu.Lock()
+	defer l.srv.mu.Unlock()
+	for served := range l.srv.conns {
+		if n := len(served.sessions); n > 2 {
+			t.Errorf("the connection remembers %d sessions", n)
+		}
+	}
+}
+
 // Session identifiers have 128 bits, and no two are the same.
 func TestSessionIdentifiers(t *testing.T) {
 	l := newLab(t)

@@ -68,6 +68,7 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 		}
 		return plain(wire.ServiceUnavailable, "the camera stops"), nil
 	}
+	c.prune() // else who sets up and tears down for ever takes memory for ever
 	c.sessions[ses.id] = ses
 	ses.state = next
 	v.lanes.serve(ses)

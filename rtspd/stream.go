@@ -48,7 +48,7 @@ type StreamConfig struct {
 	PacingChunk int    // packets that are sent at once where it is; 16 when 0
 
 	Adapt   rate.Policy   // whom the codec's bit rate follows
-	Bitrate func(bps int) // gives the codec a lower bit rate than Describe told, or that one again; called about once a second, without a lock; nil: it is not adapted
+	Bitrate func(bps int) // gives the codec a lower bit rate than Describe told, or that one again; called about once a second, without a lock, and may take its time; nil: it is not adapted
 }
 
 // A Stream fans the units of one codec out to its viewers.

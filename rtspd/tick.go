@@ -11,7 +11,8 @@ import (
 // recommends 5 s as the least for a session of average bandwidth.
 const reportInterval = 5 * time.Second
 
-// tick sends due reports and ends silent sessions, once a second for all.
+// tick sends due reports and ends silent sessions, once a second for all, and has
+// the codec follow what the networks carry: it alone waits for the codec.
 func (s *Server) tick(ctx context.Context) {
 	t := time.NewTicker(s.pass)
 	defer t.Stop()
@@ -20,6 +21,12 @@ func (s *Server) tick(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.fell:
+			for _, stream := range s.order {
+				if stream.fell() {
+					stream.follow(monotonic(), s.cfg.Log)
+				}
+			}
 		case <-t.C:
 			s.sweep(monotonic(), time.Now())
 			s.mu.Lock()
