@@ -23,8 +23,8 @@ type Listener struct {
 	Name string // FileDescriptorName= of its socket unit; "" if unknown
 }
 
-// Listeners takes over the sockets passed by socket activation, in the order of
-// the units: LISTEN_FDS of them, if LISTEN_PID is us. No socket passed is no
+// Listeners takes over the sockets passed by socket activation, in the order they
+// are passed in, which of several units is any: LISTEN_FDS of them, if LISTEN_PID is us. No socket passed is no
 // error. The descriptors are close-on-exec, and LISTEN_PID, LISTEN_FDS and
 // LISTEN_FDNAMES are unset in any case: a second call finds none, and children
 // inherit nothing. If one is not a listening stream socket, all are closed.

@@ -49,7 +49,7 @@ func isGraphic(r rune) bool { return unicode.IsPrint(r) && r != ' ' && r != unic
 // wireValue turns the units that fit a parameter into what is sent.
 func wireValue(name, text string) (string, error) {
 	switch name {
-	case "bitrate":
+	case "bitrate", "bitrate_min":
 		return bitrate(text)
 	case "resolution":
 		return resolution(text)

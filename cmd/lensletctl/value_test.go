@@ -31,6 +31,7 @@ func TestBitrate(t *testing.T) {
 		{"bitrate", "2000000", "2000000"},
 		{"bitrate", "500k", "500000"},
 		{"bitrate", "500K", "500000"},
+		{"bitrate_min", "300k", "300000"},
 		{"bitrate", "2M", "2000000"},
 		{"bitrate", "1.5M", "1500000"},
 		{"bitrate", "1.1M", "1100000"}, // 1100000.0000000001 in floating point

@@ -28,7 +28,7 @@ func (d *daemon) check() error {
 		return err
 	}
 	_, err = fmt.Fprintf(d.stdout, "listen    %s\nname      %s\nboard     %s; it begins with %s\nwatch     %s\nchange    %s\ncamera    %s\nencoder   %s\nstream    /%s, %s\npush      %s\nkept      %s\n",
-		d.Listen, d.name(), d.id.Model, d.id.Capacity(), watch, change, plan.Camera, plan.Encoder, path, plan.Why, d.Push.shown(), d.kept)
+		d.opened(), d.name(), d.id.Model, d.id.Capacity(), watch, change, plan.Camera, plan.Encoder, path, plan.Why, d.Push.shown(), d.kept)
 	if camera, ok := d.source.(*capture.Camera); ok && err == nil {
 		return offers(d.stdout, camera.Path())
 	}

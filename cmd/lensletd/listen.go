@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 
 	"lenslet/systemd"
 )
@@ -25,6 +27,7 @@ func (d *daemon) listen() (all []net.Listener, err error) {
 	if err != nil {
 		return nil, err
 	}
+	plainFirst(passed)
 	for _, p := range passed {
 		all = append(all, p.Listener)
 	}
@@ -56,12 +59,39 @@ func (d *daemon) listen() (all []net.Listener, err error) {
 	return all, nil
 }
 
+// plainFirst puts what is not over TLS first, which discovery and the terminal tell
+// as rtsp://: the manager passes the sockets of two units in any order.
+func plainFirst(passed []systemd.Listener) {
+	slices.SortStableFunc(passed, func(a, b systemd.Listener) int {
+		switch {
+		case (a.Name == tlsSocket) == (b.Name == tlsSocket):
+			return 0
+		case a.Name == tlsSocket:
+			return 1
+		}
+		return -1
+	})
+}
+
 // plainAddress is where RTSP is to be opened; "" where it was passed.
 func (d *daemon) plainAddress(passed bool) string {
 	if passed {
 		return ""
 	}
 	return d.Listen
+}
+
+// opened tells where requests are taken, and the group.
+func (c *config) opened() string {
+	all := []string{c.Listen}
+	for _, p := range []struct{ what, address string }{
+		{"RTSPS on ", c.ListenTLS}, {"HTTP on ", c.ListenHTTP}, {"datagrams on ", c.RTSPU}, {"multicast ", c.Multicast},
+	} {
+		if p.address != "" && p.address != "off" {
+			all = append(all, p.what+p.address)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // announceTLS is the line for the person at the terminal about RTSPS, if there

@@ -147,6 +147,7 @@ func TestMain_exitCodes(t *testing.T) {
 		{args: []string{"-source", "file:/nowhere.264"}, code: 1, says: "nowhere.264"},
 		{args: []string{"-source", "pattern", "-encoder", "/dev/nowhere"}, code: 1, says: "/dev/nowhere"},
 		{args: []string{"-source", "pattern", "-check"}, code: 0, says: "test pattern"},
+		{args: []string{"-check"}, file: "source = \"pattern\"\nlisten_tls = \":8322\"\nmulticast = \"auto\"\n", code: 0, says: "listen    :8554, RTSPS on :8322, multicast auto\n"},
 	} {
 		args := c.args
 		if c.file != "" {
