@@ -172,6 +172,9 @@ func TestPlacesOfThisMachine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(got) == 0 {
+		t.Error("no address at all is found, not even that of the loopback")
+	}
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		t.Fatal(err)

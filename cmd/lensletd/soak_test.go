@@ -55,22 +55,22 @@ type soaked struct {
 	count   map[string]int // of what was done
 }
 
-// soakSettings let a soak have many viewers from one address, and hold the rate,
-// so that each picture that is not sent is a lost one.
+// soakSettings let a soak have many viewers from one address. Whose pictures are
+// counted holds the rate, so that each one that is not sent is a lost one.
 const soakSettings = `state = %q
 multicast = %q
-adapt = "off"
+adapt = %q
 [limits]
 connections = 1000
 connections_per_address = 1000
 sessions_per_address = 1000
 `
 
-func startSoaked(t *testing.T, name, bin string, seed uint64) *soaked {
+func startSoaked(t *testing.T, name, bin, adapt string, seed uint64) *soaked {
 	t.Helper()
 	s := &soaked{name: name, bin: bin, random: rand.New(rand.NewPCG(seed, 0)), count: map[string]int{}, watching: 1}
 	s.group = fmt.Sprintf("239.255.%d.%d:%d", s.lot(256), s.lot(256), 20000+2*s.lot(5000))
-	s.process = spawnSet(t, bin, fmt.Sprintf(soakSettings, t.TempDir(), s.group), "-source", "pattern", "-encoder", "openh264", "-set", "framerate=15")
+	s.process = spawnSet(t, bin, fmt.Sprintf(soakSettings, t.TempDir(), s.group, adapt), "-source", "pattern", "-encoder", "openh264", "-set", "framerate=15")
 	s.streams()
 	s.steady = &reporter{viewer: dialViewer(t, s.url), every: time.Second}
 	s.steady.play("udp")
@@ -251,7 +251,7 @@ func (s *soaked) check() {
 		s.watching--
 	}
 	s.rest() // without who watched the markers
-	fresh := startSoaked(s.t, s.name, s.bin, 0).goroutines()
+	fresh := startSoaked(s.t, s.name, s.bin, "off", 0).goroutines()
 	n := s.goroutines()
 	s.t.Logf("%s: %d goroutines, and %d in a fresh one", s.name, n, fresh)
 	if n > fresh {
@@ -306,8 +306,8 @@ func TestSoak(t *testing.T) {
 	}
 	t.Logf("SOAK_SEED=%d", seed)
 	newState(t)
-	plain := startSoaked(t, "plain", soakedProgram(t, "plain"), seed)
-	racing := startSoaked(t, "race", soakedProgram(t, "race", "-race"), seed+1)
+	plain := startSoaked(t, "plain", soakedProgram(t, "plain"), "off", seed)
+	racing := startSoaked(t, "race", soakedProgram(t, "race", "-race"), "majority", seed+1)
 	plain.marks = watchMarkers(plain)
 	soaks := []*soaked{plain, racing}
 	witness(t, soaks)
