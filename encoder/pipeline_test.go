@@ -18,7 +18,8 @@ import (
 	"lenslet/capture/v4l2"
 )
 
-// A fakeSource gives frames as fast as they are taken, up to 1280x720 at 60/s.
+// A fakeSource gives a frame each millisecond, up to 1280x720, and says that they
+// come at up to 60/s.
 type fakeSource struct {
 	mu       sync.Mutex
 	format   capture.Format
@@ -76,15 +77,13 @@ func (s *fakeSource) Start() error {
 }
 
 func (s *fakeSource) Next(deadline time.Time) (*capture.Frame, error) {
+	time.Sleep(time.Millisecond)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fails != nil {
 		return nil, s.fails
 	}
 	if s.mute || s.lent {
-		s.mu.Unlock()
-		time.Sleep(time.Millisecond)
-		s.mu.Lock()
 		return nil, os.ErrDeadlineExceeded
 	}
 	s.lent = true
