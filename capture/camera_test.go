@@ -2,6 +2,7 @@ package capture
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -46,12 +47,36 @@ func TestNoCameraListsWhatWasLookedAt(t *testing.T) {
 		want   string
 	}{
 		{nil, "no camera found: there is no /dev/video node"},
-		{[]Looked{{"/dev/video0", "(cam) is in use by another program: device or resource busy"}, {"/dev/video11", "(vh264enc) is a codec or a converter"}},
+		{[]Looked{{"/dev/video0", errors.New("(cam) is in use by another program: device or resource busy")}, {"/dev/video11", errors.New("(vh264enc) is a codec or a converter")}},
 			"no camera found: /dev/video0 (cam) is in use by another program: device or resource busy; /dev/video11 (vh264enc) is a codec or a converter"},
 	}
 	for _, tt := range tests {
 		if got := (&NoCamera{tt.looked}).Error(); got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+	}
+}
+
+func TestIll(t *testing.T) {
+	node := func(err error) Looked { return Looked{"/dev/video0", fmt.Errorf("(cam): %w", err)} }
+	kind := Looked{"/dev/video11", errors.New("(vh264enc) is a codec or a converter")}
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{unix.EIO, true}, {unix.ENOMEM, true}, {unix.ETIME, true}, {unix.ETIMEDOUT, true}, {unix.EPROTO, true}, {unix.EMFILE, true},
+		{unix.ENOENT, false}, {unix.ENODEV, false}, {unix.ENXIO, false}, {unix.EBUSY, false},
+		{unix.EACCES, false}, {unix.EPERM, false}, {unix.ENOTTY, false}, {unix.EINVAL, false},
+		{errors.New("any"), false}, {nil, false},
+		{&os.PathError{Op: "open", Path: "/dev/video0", Err: unix.EIO}, true},
+		{&v4l2.OpError{Op: "VIDIOC_QUERYCAP", Device: "/dev/video0", Err: unix.ETIMEDOUT}, true},
+		{errors.Join(unix.ENODEV, unix.EIO), true},
+		{&NoCamera{}, false},
+		{&NoCamera{[]Looked{kind, node(unix.EBUSY)}}, false},
+		{fmt.Errorf("camera: %w", &NoCamera{[]Looked{kind, node(unix.EBUSY), node(unix.EIO)}}), true},
+	} {
+		if got := Ill(c.err); got != c.want {
+			t.Errorf("%v: %v, want %v", c.err, got, c.want)
 		}
 	}
 }

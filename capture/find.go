@@ -19,8 +19,8 @@ type NoCamera struct {
 
 // A Looked is a node that was looked at.
 type Looked struct {
-	Path   string
-	Reason string // why it is not used, in words
+	Path string
+	Err  error // why it is not used; goes on after the path
 }
 
 // Error names every node that was looked at.
@@ -30,9 +30,38 @@ func (e *NoCamera) Error() string {
 	}
 	var reasons []string
 	for _, l := range e.Looked {
-		reasons = append(reasons, l.Path+" "+l.Reason)
+		reasons = append(reasons, l.Path+" "+l.Err.Error())
 	}
 	return "no camera found: " + strings.Join(reasons, "; ")
+}
+
+// Unwrap gives what each node said.
+func (e *NoCamera) Unwrap() []error { return Errors(e.Looked) }
+
+// Errors are those of nodes that were looked at.
+func Errors(looked []Looked) []error {
+	all := make([]error, len(looked))
+	for i, l := range looked {
+		all[i] = l.Err
+	}
+	return all
+}
+
+// Ill tells whether an error of an opening is that of a device that is there and
+// fails, so that to start the service or the board anew may help. Neither helps
+// where the node is missing, another program's, not ours to open, or one of another
+// kind, which a driver says by ENOTTY or EINVAL.
+func Ill(err error) bool {
+	switch e := err.(type) {
+	case unix.Errno:
+		return !slices.Contains([]unix.Errno{unix.ENOENT, unix.ENODEV, unix.ENXIO, unix.EBUSY,
+			unix.EACCES, unix.EPERM, unix.ENOTTY, unix.EINVAL}, e)
+	case interface{ Unwrap() error }:
+		return Ill(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), Ill)
+	}
+	return false
 }
 
 // OpenCamera opens the camera at path, or for "" the first node that is a
@@ -56,7 +85,7 @@ func OpenCamera(path string, log *slog.Logger) (*Camera, error) {
 		if err == nil {
 			return c, nil
 		}
-		none.Looked = append(none.Looked, Looked{path, err.Error()})
+		none.Looked = append(none.Looked, Looked{path, err})
 	}
 	return nil, &none
 }

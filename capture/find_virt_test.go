@@ -55,8 +55,8 @@ func TestVirtInUse(t *testing.T) {
 		t.Fatalf("all in use: %v", err)
 	}
 	for i, want := range []string{"in use", "in use", "in use", "codec"} {
-		if !strings.Contains(none.Looked[i].Reason, want) {
-			t.Errorf("%s %s; want %s", none.Looked[i].Path, none.Looked[i].Reason, want)
+		if !strings.Contains(none.Looked[i].Err.Error(), want) {
+			t.Errorf("%s %s; want %s", none.Looked[i].Path, none.Looked[i].Err, want)
 		}
 	}
 	for _, c := range users {

@@ -18,6 +18,7 @@ type Identity struct {
 	Bus          string // where it is: "usb-0000:01:00.0-1.2"
 	Serial       string // of the USB device; "" where there is none
 	Index        string // of the node among those of the same device
+	Device       string // directory of sysfs that is the device's, as long as it stays in its place; "": unknown
 }
 
 // The grades of a likeness, from none to the same place.
@@ -48,18 +49,31 @@ func (i Identity) like(other Identity) int {
 const sysfs = "/sys/class/video4linux"
 
 func identify(path string, is v4l2.Capability, class string) Identity {
-	dir := filepath.Join(class, filepath.Base(path))
+	id := place(path, class)
+	id.Driver, id.Card, id.Bus = is.Driver, is.Card, is.Bus
+	return id
+}
+
+// place is what can be told of a node that is not opened: all but what its driver
+// says.
+func place(path, class string) (id Identity) {
 	read := func(name ...string) string {
-		b, _ := os.ReadFile(filepath.Join(append([]string{dir}, name...)...)) // what is missing is ""
+		b, _ := os.ReadFile(filepath.Join(name...)) // what is missing is ""
 		return strings.TrimSpace(string(b))
 	}
-	id := Identity{Driver: is.Driver, Card: is.Card, Bus: is.Bus, Index: read("index")}
+	dir := filepath.Join(class, filepath.Base(path))
+	id.Index = read(dir, "index")
 	// device is the interface, a part of the USB device
 	if device, err := filepath.EvalSymlinks(filepath.Join(dir, "device")); err == nil {
-		b, _ := os.ReadFile(filepath.Join(filepath.Dir(device), "serial"))
-		id.Serial = strings.TrimSpace(string(b))
+		id.Device, id.Serial = device, read(filepath.Dir(device), "serial")
 	}
 	return id
+}
+
+// at tells whether what is known of a node by its place is what is known of the
+// camera.
+func (i Identity) at(place Identity) bool {
+	return i.Device != "" && i.Device == place.Device && i.Index == place.Index
 }
 
 // Identity tells which camera it is.
@@ -77,17 +91,22 @@ type Search struct {
 	began     time.Time
 	strangers map[Identity]bool    // cameras of the same name that were there all the time
 	known     map[string]time.Time // nodes that are another's, and when they were made
+
+	nodes func() ([]string, error)
+	class string // sysfs
 }
 
 // NewSearch looks for a camera that was opened as named; "" is the first that
 // was found.
-func NewSearch(id Identity, named string) *Search { return &Search{id: id, named: named} }
+func NewSearch(id Identity, named string) *Search {
+	return &Search{id: id, named: named, nodes: v4l2.Devices, class: sysfs}
+}
 
-// Open opens the camera. While it is away the error is a *NoCamera; after 10 s
-// of that another camera takes its place: the one at the node that was named,
-// or else the first.
+// Open opens the camera. While it is away the error is a *NoCamera, which tells
+// what the node in its place said, if there is one; after 10 s of that another
+// camera takes its place: the one at the node that was named, or else the first.
 func (s *Search) Open(log *slog.Logger) (*Camera, error) {
-	paths, err := v4l2.Devices()
+	paths, err := s.nodes()
 	if err != nil {
 		return nil, err
 	}
@@ -96,35 +115,44 @@ func (s *Search) Open(log *slog.Logger) (*Camera, error) {
 		s.began, s.strangers, s.known = time.Now(), map[Identity]bool{}, map[string]time.Time{}
 	}
 	best, path := another, ""
+	none := &NoCamera{Looked: []Looked{{s.id.Card, fmt.Errorf("(%s) is away", s.id.Bus)}}}
 	for _, p := range paths {
-		if like := s.likeness(p, first); like > best {
+		like, err := s.likeness(p, first)
+		if like > best {
 			best, path = like, p
 		}
+		if err != nil && s.id.at(place(p, s.class)) {
+			none.Looked = []Looked{{p, err}}
+		}
 	}
-	switch {
-	case best > another:
+	if best > another {
 		return OpenCamera(path, log)
-	case time.Since(s.began) > replaceAfter:
-		return OpenCamera(s.named, log)
 	}
-	return nil, &NoCamera{Looked: []Looked{{s.id.Card, fmt.Sprintf("(%s) is away", s.id.Bus)}}}
+	if time.Since(s.began) > replaceAfter {
+		camera, err := OpenCamera(s.named, log)
+		if !errors.As(err, new(*NoCamera)) { // what others say is not about this one
+			return camera, err
+		}
+	}
+	return nil, none
 }
 
-// likeness asks a node, once: to open one may cost its driver much.
-func (s *Search) likeness(path string, first bool) int {
+// likeness asks a node, once: to open one may cost its driver much. An error goes
+// on after the path; the node is asked again then.
+func (s *Search) likeness(path string, first bool) (int, error) {
 	node, err := os.Stat(path)
 	if err != nil || s.known[path].Equal(node.ModTime()) {
-		return another
+		return another, nil
 	}
 	dev, err := v4l2.Open(path)
 	if err != nil {
-		return another // at the moment
+		return another, fmt.Errorf("cannot be opened: %w", errors.Unwrap(err))
 	}
 	is, err := dev.Capability()
-	if errors.Join(err, dev.Close()) != nil {
-		return another
+	if err := errors.Join(err, dev.Close()); err != nil {
+		return another, fmt.Errorf("is no V4L2 device: %w", err)
 	}
-	like, id := another, identify(path, is, sysfs)
+	like, id := another, identify(path, is, s.class)
 	if is.Capture() {
 		like = s.id.like(id)
 	}
@@ -137,5 +165,5 @@ func (s *Search) likeness(path string, first bool) int {
 	if like == another {
 		s.known[path] = node.ModTime()
 	}
-	return like
+	return like, nil
 }

@@ -49,10 +49,10 @@ func TestIdentify(t *testing.T) {
 		t.Fatal(err)
 	}
 	is := v4l2.Capability{Driver: "uvcvideo", Card: "C270", Bus: "usb-1.2"}
-	if got, want := identify("/dev/video3", is, filepath.Join(root, "class")), (Identity{"uvcvideo", "C270", "usb-1.2", "4F2A", "1"}); got != want {
+	if got, want := identify("/dev/video3", is, filepath.Join(root, "class")), (Identity{"uvcvideo", "C270", "usb-1.2", "4F2A", "1", filepath.Join(usb, "1-1.2:1.0")}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if got, want := identify("/dev/video4", is, filepath.Join(root, "class")), (Identity{"uvcvideo", "C270", "usb-1.2", "", ""}); got != want {
+	if got, want := identify("/dev/video4", is, filepath.Join(root, "class")), (Identity{"uvcvideo", "C270", "usb-1.2", "", "", ""}); got != want {
 		t.Errorf("without sysfs: %+v, want %+v", got, want)
 	}
 }
@@ -67,5 +67,38 @@ func TestSearchOfNothing(t *testing.T) {
 	s.began = s.began.Add(-replaceAfter)
 	if _, err := s.Open(quiet()); err == nil || errors.As(err, &none) {
 		t.Errorf("after a long time, not the node that was named: %v", err)
+	}
+}
+
+// A node in the camera's place that cannot be opened is the camera, which fails; one
+// elsewhere says nothing about it.
+func TestSearchOfWhatFails(t *testing.T) {
+	root := t.TempDir()
+	node, device := filepath.Join(root, "dev", "video3"), filepath.Join(root, "usb1", "1-1.2:1.0")
+	class := filepath.Join(root, "class", "video3")
+	for _, dir := range []string{node, device, class} {
+		if err := os.MkdirAll(dir, 0o755); err != nil { // a directory cannot be opened as a device
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(device, filepath.Join(class, "device")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		device, want string
+		ill          bool
+	}{
+		{device, "no camera found: " + node + " cannot be opened: is a directory", true},
+		{filepath.Dir(device), "no camera found: C270 (usb-1.2) is away", false},
+		{"", "no camera found: C270 (usb-1.2) is away", false},
+	} {
+		s := NewSearch(Identity{Driver: "uvcvideo", Card: "C270", Bus: "usb-1.2", Device: c.device}, "")
+		s.nodes, s.class = func() ([]string, error) { return []string{node}, nil }, filepath.Dir(class)
+		for range 2 {
+			if _, err := s.Open(quiet()); err == nil || err.Error() != c.want || Ill(err) != c.ill {
+				t.Errorf("%q: %v, ill %v; want %s", c.device, err, Ill(err), c.want)
+			}
+			s.began = s.began.Add(-replaceAfter)
+		}
 	}
 }

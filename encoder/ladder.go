@@ -84,6 +84,7 @@ type trouble struct {
 	acted  time.Time // when the last step ended
 	next   time.Time // when the next one may follow
 	tries  int       // of the last rung but one
+	waited time.Time // when the stream last waited for a device, and nothing was wrong but that
 }
 
 // A condition is what the ladder decides by.
@@ -107,7 +108,7 @@ func (t *trouble) step(c condition) rung {
 		return c.failed
 	case c.now.Before(t.next):
 		return fine
-	case c.absent:
+	case c.absent || c.halted && t.justCame(c.now):
 		return restart
 	case want > t.at:
 		return want
@@ -117,6 +118,13 @@ func (t *trouble) step(c condition) rung {
 	return fine
 }
 
+// hopeless tells whether the stream stands still for so long that only the
+// supervisor of the service is left. The time in which it waited for a device does
+// not count.
+func (t *trouble) hopeless(c condition) bool {
+	return rungAt(min(c.silence, c.now.Sub(t.waited)), c.interval) == giveUp
+}
+
 // look lets a device that is not there be looked for at once.
 func (t *trouble) look() {
 	if t.absent {
@@ -124,9 +132,13 @@ func (t *trouble) look() {
 	}
 }
 
+// justCame tells whether a device came back so lately that it may refuse still, as
+// cameras do that are plugged in.
+func (t *trouble) justCame(now time.Time) bool { return now.Sub(t.waited) < 2*time.Second }
+
 // The times between two tries.
 const (
-	lookEvery  = 100 * time.Millisecond // of a device that is not there
+	lookEvery  = 100 * time.Millisecond // of a device that is not there, or has just come
 	tryEvery   = time.Second            // of one that refuses to start
 	longestTry = 4 * time.Second        // of one that starts and gives nothing: some are slow
 )
@@ -137,7 +149,7 @@ func (t *trouble) done(r rung, c condition, took time.Duration, started bool) {
 	unit := silenceUnit(c.interval)
 	wait := max(unit, 2*unit-took)
 	switch {
-	case c.absent:
+	case c.absent, !started && t.justCame(c.now):
 		wait = lookEvery
 	case !started:
 		wait = tryEvery

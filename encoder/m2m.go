@@ -92,10 +92,13 @@ func (e *NoEncoder) Error() string {
 	}
 	reasons := make([]string, len(e.Looked))
 	for i, l := range e.Looked {
-		reasons[i] = l.Path + " " + l.Reason
+		reasons[i] = l.Path + " " + l.Err.Error()
 	}
 	return "no hardware encoder found: " + strings.Join(reasons, "; ")
 }
+
+// Unwrap gives what each node said.
+func (e *NoEncoder) Unwrap() []error { return capture.Errors(e.Looked) }
 
 // OpenM2M opens the encoder at path, or for "" the first node that is one by
 // its capabilities. None is a *NoEncoder.
@@ -117,7 +120,7 @@ func OpenM2M(path string, log *slog.Logger) (*M2M, error) {
 		if err == nil {
 			return m, nil
 		}
-		none.Looked = append(none.Looked, capture.Looked{Path: path, Reason: err.Error()})
+		none.Looked = append(none.Looked, capture.Looked{Path: path, Err: err})
 	}
 	return nil, &none
 }

@@ -1,6 +1,7 @@
 package encoder
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -95,7 +96,7 @@ func TestNoEncoderSaysWhatItLookedAt(t *testing.T) {
 	if got := (&NoEncoder{}).Error(); !strings.Contains(got, "no /dev/video node") {
 		t.Error(got)
 	}
-	e := &NoEncoder{Looked: []capture.Looked{{Path: "/dev/video0", Reason: "(cam) is no codec"}, {Path: "/dev/video1", Reason: "is busy"}}}
+	e := &NoEncoder{Looked: []capture.Looked{{Path: "/dev/video0", Err: errors.New("(cam) is no codec")}, {Path: "/dev/video1", Err: errors.New("is busy")}}}
 	if got := e.Error(); got != "no hardware encoder found: /dev/video0 (cam) is no codec; /dev/video1 is busy" {
 		t.Error(got)
 	}

@@ -132,7 +132,7 @@ func (p *Pipeline) look(ctx context.Context, t *trouble, err error) time.Duratio
 	if why == nil {
 		why = fmt.Errorf("no picture for %s", shortly(max(0, c.silence)))
 	}
-	if at == giveUp && !c.absent && !t.gaveUp {
+	if !t.gaveUp && t.hopeless(c) {
 		t.gaveUp = true
 		p.note(healing, giveUp, why)
 		if p.cfg.GaveUp != nil {
@@ -142,12 +142,20 @@ func (p *Pipeline) look(ctx context.Context, t *trouble, err error) time.Duratio
 	if r := t.step(c); r > fine {
 		p.climb(ctx, t, r, c, why)
 	}
-	if absent(p.state()) && p.left.Load() == 0 && p.cfg.Waiting != nil {
+	if absent(p.state()) && p.left.Load() == 0 {
+		p.wait(t)
+	}
+	return watchEvery
+}
+
+// wait notes that there is nothing to do but to wait for a device.
+func (p *Pipeline) wait(t *trouble) {
+	t.waited = time.Now()
+	if p.cfg.Waiting != nil {
 		p.gate.Lock()
 		defer p.gate.Unlock()
 		p.cfg.Waiting()
 	}
-	return watchEvery
 }
 
 // missing notes a device that is not there, if that is the error.
@@ -288,55 +296,6 @@ func (p *Pipeline) mend(ctx context.Context, r rung) error {
 		err = p.begin(ctx, s)
 	}
 	return err
-}
-
-// reopen opens what is not open. The error is an *absence if it is not there.
-func (p *Pipeline) reopen(ctx context.Context) error {
-	if p.left.Load() >= mostLeft {
-		return fmt.Errorf("%d devices: %w", mostLeft, errSilent)
-	}
-	if p.encoder == nil && p.cfg.OpenEncoder != nil {
-		d, err := open(ctx, &p.left, p.cfg.OpenEncoder)
-		if err != nil {
-			return &absence{"no encoder", err}
-		}
-		p.mu.Lock()
-		p.encoder = d
-		p.mu.Unlock()
-	}
-	if p.source == nil && p.cfg.OpenSource != nil {
-		d, err := open(ctx, &p.left, p.cfg.OpenSource)
-		if err != nil {
-			return &absence{"no camera", err}
-		}
-		p.adopt(ctx, d)
-	}
-	if p.source == nil {
-		return errSilent
-	}
-	return nil
-}
-
-// adopt makes a source the pipeline's, and gives it the controls that were set.
-func (p *Pipeline) adopt(ctx context.Context, d *device[Source]) {
-	controls, err := ask(ctx, d, Source.Controls)
-	if err != nil {
-		p.cfg.Log.Warn("the camera's controls cannot be listed", "camera", d.is.Name(), "error", err)
-	}
-	p.mu.Lock()
-	p.source, p.controls = d, controls
-	held := slices.Clone(p.held)
-	p.mu.Unlock()
-	for _, c := range held {
-		var w wanted
-		err := p.readControl(&w, c)
-		if err == nil {
-			_, err = p.setControls(ctx, w.controls)
-		}
-		if err != nil {
-			p.cfg.Log.Warn("the camera does not take a value that it had", "control", c.Name, "value", c.Value, "error", err)
-		}
-	}
 }
 
 // hold remembers the values of controls, for another opening of the camera.

@@ -2,7 +2,6 @@ package v4l2
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -63,7 +62,8 @@ func Open(path string) (*Device, error) {
 	}
 	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("eventfd for %s: %w", path, err), unix.Close(fd))
+		_ = unix.Close(fd) // it was never used
+		return nil, &os.PathError{Op: "eventfd for", Path: path, Err: err}
 	}
 	return &Device{path: path, fd: fd, wake: wake}, nil
 }

@@ -34,9 +34,9 @@ func openSource(name string, log *slog.Logger) (encoder.Source, error) {
 	return camera, nil
 }
 
-// sourceToBegin opens the source. A camera that is not there is waited for: the
-// one that the configuration names, or any on a board that has an encoder for
-// it; then the source is nil. Other computers show the test pattern.
+// sourceToBegin opens the source. A camera that is not there, or fails, is waited
+// for: the one that the configuration names, or any on a board that has an encoder
+// for it; then the source is nil. Other computers show the test pattern.
 func (d *daemon) sourceToBegin(hardware bool) (encoder.Source, error) {
 	source, err := d.openSource(d.Source, d.log)
 	var none *capture.NoCamera
@@ -46,8 +46,8 @@ func (d *daemon) sourceToBegin(hardware bool) (encoder.Source, error) {
 	case errors.As(err, &none) && !hardware:
 		d.log.Info("no camera was found, so the test pattern is shown", "looked_at", none.Error())
 		return capture.NewPattern(), nil
-	case errors.As(err, &none), strings.HasPrefix(d.Source, "/dev/v") && isAway(err):
-		d.log.Warn("the camera is not there yet", "error", err)
+	case errors.As(err, &none), strings.HasPrefix(d.Source, "/dev/v") && (isAway(err) || capture.Ill(err)):
+		d.log.Warn("the camera is waited for", "error", err)
 		d.away = err
 		return nil, nil
 	}

@@ -130,6 +130,8 @@ func TestWhatIsWaitedFor(t *testing.T) {
 		{"auto", false, unix.EMFILE, "error"},
 		{"/dev/video7", false, missing, "waits"},
 		{"/dev/video7", true, unix.EBUSY, "waits"},
+		{"/dev/video7", true, unix.EIO, "waits"},
+		{"/dev/video7", true, unix.EACCES, "error"},
 		{"/dev/v4l/by-id/cam", true, unix.ENODEV, "waits"},
 		{"/dev/video7", true, unix.ENOTTY, "error"},
 		{"/dev/null", true, unix.ENOTTY, "error"},
