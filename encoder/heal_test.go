@@ -2,16 +2,12 @@ package encoder
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"lenslet/capture"
 )
 
 // A stock opens fake devices anew.
@@ -307,128 +303,4 @@ func TestShortMemory(t *testing.T) {
 		t.Errorf("the large picture: %v", err)
 	}
 	r.goesOn(t)
-}
-
-// A lookout is who hears that the pipeline gave up, or waits, and when.
-type lookout struct {
-	mu             sync.Mutex
-	gaveUp, waited []time.Time
-}
-
-func (l *lookout) note(times *[]time.Time) func() {
-	return func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		*times = append(*times, time.Now())
-	}
-}
-
-// counts are how often it gave up, and how often it waited.
-func (l *lookout) counts() (gaveUp, waited int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.gaveUp), len(l.waited)
-}
-
-// newWatchedRig is a stocked rig with a lookout.
-func newWatchedRig(t *testing.T) (*rig, *stock, *lookout) {
-	s, l := &stock{}, &lookout{}
-	return newRigWith(t, func(r *rig, cfg *PipelineConfig) {
-		cfg.OpenSource, cfg.OpenEncoder, s.used = s.openSource, s.openCodec, r.source
-		cfg.GaveUp, cfg.Waiting = l.note(&l.gaveUp), l.note(&l.waited)
-	}), s, l
-}
-
-// TestGivesUpOnWhatFails: a device that is there and cannot be opened is not one that
-// is away: nobody is told that the stream waits, the last rung is taken after 10 s,
-// once, and the device is tried on.
-func TestGivesUpOnWhatFails(t *testing.T) {
-	for name, hurt := range map[string]func(*rig, *stock) (mend func()){
-		"camera": func(r *rig, s *stock) func() {
-			s.setAway(&capture.NoCamera{Looked: []capture.Looked{{Path: "/dev/video0", Err: unix.EIO}}})
-			r.source.set(func() { r.source.fails = unix.EIO })
-			return func() { s.setAway(nil) }
-		},
-		"encoder": func(r *rig, s *stock) func() {
-			s.set(func() { s.ill = fmt.Errorf("encoder /dev/video11 cannot be opened: %w", unix.ENOMEM) })
-			r.codec.fallSilent(giveUp)
-			return func() { s.set(func() { s.ill = nil }) }
-		},
-		"camera that hangs": func(r *rig, s *stock) func() {
-			hang := make(chan struct{})
-			s.set(func() { s.hang = hang })
-			r.source.set(func() { r.source.fails = unix.EIO })
-			return func() { s.set(func() { s.hang = nil }); close(hang) }
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r, s, l := newWatchedRig(t)
-				r.goesOn(t)
-				began := time.Now()
-				mend := hurt(r, s)
-				time.Sleep(9900 * time.Millisecond)
-				if gaveUp, waited := l.counts(); gaveUp != 0 || waited != 0 {
-					t.Errorf("after 9.9 s: gave up %d times, waited %d times", gaveUp, waited)
-				}
-				time.Sleep(10 * time.Second)
-				gaveUp, waited := l.counts()
-				if gaveUp != 1 || waited != 0 {
-					t.Fatalf("gave up %d times, waited %d times", gaveUp, waited)
-				}
-				// a try to mend it may be under way at 10 s
-				if d := l.gaveUp[0].Sub(began); d > 10*time.Second+startLimit+stopLimit {
-					t.Errorf("gave up after %v", d)
-				}
-				state, faults, last := r.Health()
-				if state != healing || !strings.Contains(faults, "watchdog=1") || absent(last) {
-					t.Errorf("%s; %s; %s", state, faults, last)
-				}
-				mend()
-				r.goesOn(t)
-			})
-		})
-	}
-}
-
-// TestWaitsForWhatIsUnplugged: however long a camera is away the last rung is not
-// taken, nor is it when the camera fails for a while as it comes back; when it fails
-// for good, it is 10 s after its return.
-func TestWaitsForWhatIsUnplugged(t *testing.T) {
-	for _, away := range []error{unix.ENODEV, unix.EBUSY, unix.EACCES, &capture.NoCamera{}} {
-		synctest.Test(t, func(t *testing.T) {
-			r, s, l := newWatchedRig(t)
-			s.setAway(away)
-			r.source.set(func() { r.source.fails = unix.ENODEV })
-			time.Sleep(time.Hour)
-			gaveUp, waited := l.counts()
-			if state, _, _ := r.Health(); gaveUp != 0 || waited < 3600 || state != "no camera" {
-				t.Fatalf("%v: gave up %d times, waited %d times in an hour, %s", away, gaveUp, waited, state)
-			}
-			for _, odd := range []error{unix.EIO, unix.EPROTO, unix.ETIMEDOUT} {
-				s.setAway(odd)
-				time.Sleep(500 * time.Millisecond)
-			}
-			s.setAway(nil)
-			came := time.Now()
-			r.goesOn(t)
-			if d := time.Since(came); d > 500*time.Millisecond {
-				t.Errorf("%v: goes on %v after it is well", away, d)
-			}
-			if gaveUp, _ := l.counts(); gaveUp != 0 {
-				t.Errorf("%v: gave up %d times when it came", away, gaveUp)
-			}
-			s.setAway(unix.ENODEV)
-			s.set(func() { s.used.set(func() { s.used.fails = unix.ENODEV }) })
-			time.Sleep(time.Hour)
-			s.setAway(unix.EIO)
-			time.Sleep(9900 * time.Millisecond)
-			early, _ := l.counts()
-			time.Sleep(2 * time.Second)
-			late, _ := l.counts()
-			if early != 0 || late != 1 {
-				t.Errorf("%v: gave up %d times before 10 s, %d times until 12 s", away, early, late)
-			}
-		})
-	}
 }

@@ -3,6 +3,7 @@ package encoder
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -132,13 +133,14 @@ type failure struct {
 
 // Limits of what is waited for.
 const (
-	drainLimit = 5 * time.Second        // for what is under way, at a change
-	stopLimit  = time.Second            // for a source and a codec to stop
-	feedLimit  = 500 * time.Millisecond // of it, for a codec to take a frame
-	closeLimit = 500 * time.Millisecond // for them to close
-	brokeLimit = 100 * time.Millisecond // for a codec to close that did not stop: it is left behind, most likely
-	heldLimit  = 100 * time.Millisecond // for a source to stop whose frames are in a codec that does not
-	startLimit = 5 * time.Second        // for them to open and to start
+	changeLimit = 5 * time.Second        // for what a change asks and sets while frames flow
+	drainLimit  = time.Second            // for what is under way to come out: a stream that stands still for longer has its queues restarted anyway
+	stopLimit   = time.Second            // for a source and a codec to stop
+	feedLimit   = 500 * time.Millisecond // of it, for a codec to take a frame
+	closeLimit  = 500 * time.Millisecond // for them to close
+	brokeLimit  = 100 * time.Millisecond // for a codec to close that did not stop: it is left behind, most likely
+	heldLimit   = 100 * time.Millisecond // for a source to stop whose frames are in a codec that does not
+	startLimit  = 5 * time.Second        // for them to open and to start
 )
 
 // NewPipeline takes the source and the codecs over; Run closes them.
@@ -290,7 +292,8 @@ func (p *Pipeline) isPassing() bool {
 }
 
 // halt stops feeding, lets every frame under way come out if drain is set, and
-// stops codec and source. What does not stop is broken.
+// stops codec and source. What does not come out in time is lost, which counts as a
+// fault; what does not stop is broken.
 func (p *Pipeline) halt(ctx context.Context, drain bool) error {
 	p.mu.Lock()
 	f := p.flow
@@ -303,14 +306,13 @@ func (p *Pipeline) halt(ctx context.Context, drain bool) error {
 		p.cut(f)
 	}
 	f.halting.Store(true)
-	f.unfeed(ctx, drain)
 	if drain {
-		if err := order(ctx, f.codec, func(c Codec) error { return c.Drain(ctx) }); err != nil {
-			p.cfg.Log.Warn("the encoder did not finish what it had", "encoder", f.codec.is.Name(), "error", err)
-		}
+		p.drain(ctx, f)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 		defer cancel()
+	} else {
+		f.unfeed(ctx, false)
 	}
 	err := halted(ctx, f.codec, Codec.Stop)
 	p.cut(f)
@@ -320,6 +322,16 @@ func (p *Pipeline) halt(ctx context.Context, drain bool) error {
 		defer cancel()
 	}
 	return errors.Join(err, halted(ctx, f.source, Source.Stop))
+}
+
+// drain lets every frame under way come out.
+func (p *Pipeline) drain(ctx context.Context, f *flow) {
+	ctx, cancel := context.WithTimeout(ctx, drainLimit)
+	defer cancel()
+	f.unfeed(ctx, true)
+	if err := order(ctx, f.codec, func(c Codec) error { return c.Drain(ctx) }); err != nil {
+		p.note(healing, restart, fmt.Errorf("%s did not finish what it had: %w", f.codec.is.Name(), err))
+	}
 }
 
 // halted stops a device. One that does not stop is broken.

@@ -29,7 +29,7 @@ func (p *Pipeline) adapt(bps int) {
 	if p.flowing() == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), drainLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), changeLimit)
 	defer cancel()
 	p.wanted = bps
 	p.resize(ctx, p.Settings(), bps)

@@ -30,7 +30,7 @@ func (p *Pipeline) change(ctx context.Context, w wanted) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeLimit)
 	defer cancel()
 	old := p.Settings()
 	if err := p.possible(ctx, old, w.settings); err != nil {
@@ -110,8 +110,9 @@ func (p *Pipeline) apply(ctx context.Context, old, next Settings) error {
 			return err
 		}
 	}
-	if err := p.halt(ctx, true); err != nil {
-		return err
+	if err := p.halt(ctx, true); err != nil { // watch mends it, with the settings as they were
+		p.call()
+		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	begin, cancel := context.WithTimeout(context.WithoutCancel(ctx), startLimit)
 	defer cancel()

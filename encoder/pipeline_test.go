@@ -160,6 +160,7 @@ type fakeCodec struct {
 	silent   bool          // Encode gives nothing
 	mends    rung          // what ends the silence, keyFrame or restart
 	hang     chan struct{} // Encode returns when it is closed, if it is not nil
+	stuck    bool          // Drain waits in vain
 	lacks    int           // Start lacks memory for pictures wider than this, if it is not 0
 }
 
@@ -233,7 +234,16 @@ func (c *fakeCodec) ForceKeyFrame() error {
 	return nil
 }
 
-func (c *fakeCodec) Drain(context.Context) error { return nil }
+func (c *fakeCodec) Drain(ctx context.Context) error {
+	c.mu.Lock()
+	stuck := c.stuck
+	c.mu.Unlock()
+	if !stuck {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
 
 func (c *fakeCodec) Stop(context.Context) error {
 	c.mu.Lock()
