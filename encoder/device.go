@@ -28,10 +28,12 @@ type device[D io.Closer] struct {
 type calls struct {
 	left *atomic.Int64 // counts the devices that were left behind and are not yet closed
 	shut func() error  // closes the device; nil: it was not even opened
+	turn chan struct{} // capacity 1: held by a read; never closed
 
 	mu      sync.Mutex // guards all below
 	out     int        // calls under way
 	broken  bool
+	slow    bool          // the read under way takes longer than it was waited for
 	closing bool          // no call begins any more; the end of the last one closes
 	late    bool          // counted in left
 	closed  chan struct{} // closed after shut
@@ -39,7 +41,7 @@ type calls struct {
 }
 
 func newDevice[D io.Closer](is D, left *atomic.Int64) *device[D] {
-	return &device[D]{is: is, calls: calls{left: left, shut: is.Close, closed: make(chan struct{})}}
+	return &device[D]{is: is, calls: calls{left: left, shut: is.Close, turn: make(chan struct{}, 1), closed: make(chan struct{})}}
 }
 
 // enter begins a call, which leave ends. False: the device is broken or closed.
@@ -161,6 +163,62 @@ func ask[D io.Closer, T any](ctx context.Context, d *device[D], f func(D) (T, er
 	return answer.v, answer.err
 }
 
+// read is ask for what the stream does not need: a device that takes longer for it
+// than ctx is not broken. One read is under way at a time, and as long as it is waited
+// for in vain no other is begun.
+func read[D io.Closer, T any](ctx context.Context, d *device[D], f func(D) (T, error)) (v T, err error) {
+	if d.isSlow() {
+		return v, errSilent
+	}
+	select {
+	case d.turn <- struct{}{}:
+	case <-ctx.Done():
+		return v, errSilent
+	}
+	if !d.enter() {
+		<-d.turn
+		return v, errSilent
+	}
+	type answer struct {
+		v   T
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		v, err := f(d.is)
+		answers <- answer{v, err}
+		d.setSlow(false)
+		<-d.turn
+		d.leave()
+	}()
+	select {
+	case a := <-answers:
+		return a.v, a.err
+	case <-ctx.Done():
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case a := <-answers:
+		return a.v, a.err
+	default:
+		d.slow = true
+		return v, errSilent
+	}
+}
+
+func (d *calls) isSlow() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.slow
+}
+
+func (d *calls) setSlow(slow bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.slow = slow
+}
+
 // order is ask for a call without a result.
 func order[D io.Closer](ctx context.Context, d *device[D], f func(D) error) error {
 	var err error
@@ -172,7 +230,7 @@ func order[D io.Closer](ctx context.Context, d *device[D], f func(D) error) erro
 
 // open opens a device. One that opens too late is closed again.
 func open[D io.Closer](ctx context.Context, left *atomic.Int64, f func() (D, error)) (*device[D], error) {
-	d := &device[D]{calls: calls{left: left, closed: make(chan struct{})}}
+	d := &device[D]{calls: calls{left: left, turn: make(chan struct{}, 1), closed: make(chan struct{})}}
 	err := order(ctx, d, func(D) (err error) {
 		if d.is, err = f(); err == nil {
 			d.shut = d.is.Close

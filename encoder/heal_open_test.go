@@ -201,3 +201,45 @@ func TestChangeWhileTheCodecIsLost(t *testing.T) {
 		}
 	})
 }
+
+// TestSlowControl: a control that takes long to read is unknown meanwhile, and the
+// camera is asked for no other; the stream does not mind.
+func TestSlowControl(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := newStockedRig(t)
+		r.goesOn(t)
+		r.source.set(func() { r.source.slow = 2 * time.Second })
+		n, began := r.count(), time.Now()
+		get := func(name, want string, least, most time.Duration) {
+			t.Helper()
+			asked := time.Now()
+			got, err := r.Get(name)
+			if d := time.Since(asked); got != want || err != nil || d < least || d > most {
+				t.Errorf("%v: %s is %q, %v, after %v; want %q", asked.Sub(began), name, got, err, d, want)
+			}
+		}
+		var others sync.WaitGroup
+		for range 3 { // whoever waits for the turn has it as long
+			others.Go(func() { get("brightness", "unknown", time.Second, time.Second) })
+		}
+		others.Wait()
+		get("brightness", "unknown", 0, 0)
+		get("serial", "unknown", 0, 0)
+		get("resolution", "640x480", 0, 0)
+		var asked int
+		r.source.set(func() { asked = r.source.asked })
+		if asked != 1 {
+			t.Errorf("the camera was asked %d times", asked)
+		}
+		time.Sleep(1100 * time.Millisecond)
+		r.source.set(func() { r.source.slow = 900 * time.Millisecond })
+		get("brightness", "10", 900*time.Millisecond, 900*time.Millisecond)
+		if got, took := r.count()-n, time.Since(began); got < int(took/(2*time.Millisecond)) {
+			t.Errorf("%d units in %v", got, took)
+		}
+		r.wantFaults(t, "key_frame=0 restart=0 encoder=0 camera=0 watchdog=0 abandoned=0")
+		if state, _, _ := r.Health(); state != "streaming" {
+			t.Error(state)
+		}
+	})
+}

@@ -99,9 +99,9 @@ func (p *Pipeline) Get(name string) (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
-	v, err := ask(ctx, source, func(d Source) (int64, error) { return d.Control(c.ID) })
+	v, err := read(ctx, source, func(d Source) (int64, error) { return d.Control(c.ID) })
 	if errors.Is(err, unix.ENODEV) || err == errSilent {
-		return "unknown", nil // watch knows, or is about to
+		return "unknown", nil // at the moment; where more is wrong watch knows, or is about to
 	}
 	return strconv.FormatInt(v, 10), err
 }

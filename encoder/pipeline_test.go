@@ -29,10 +29,12 @@ type fakeSource struct {
 	lent     bool
 	at       time.Duration
 	controls map[uint32]int64
-	refuse   int64 // a control value that the driver refuses
-	busy     bool  // SetRate is refused
-	fails    error // of Next
-	mute     bool  // Next gives nothing
+	refuse   int64         // a control value that the driver refuses
+	busy     bool          // SetRate is refused
+	slow     time.Duration // Control takes so long
+	asked    int           // how often Control was called
+	fails    error         // of Next
+	mute     bool          // Next gives nothing
 }
 
 func newFakeSource() *fakeSource {
@@ -114,6 +116,11 @@ func (s *fakeSource) Controls() ([]v4l2.Control, error) {
 }
 
 func (s *fakeSource) Control(id uint32) (int64, error) {
+	s.mu.Lock()
+	slow := s.slow
+	s.asked++
+	s.mu.Unlock()
+	time.Sleep(slow)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.controls[id], nil
