@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"lenslet/capture/v4l2"
@@ -86,14 +87,15 @@ const replaceAfter = 10 * time.Second
 // A Search finds a camera again after it went away, whatever number its node
 // has then.
 type Search struct {
-	id        Identity
-	named     string // node that the owner named; "" for any
+	id    Identity
+	named string // node that the owner named; "" for any
+	nodes func() ([]string, error)
+	class string // sysfs
+
+	mu        sync.Mutex // guards all below; not held while a node is asked, which may take for ever
 	began     time.Time
 	strangers map[Identity]bool    // cameras of the same name that were there all the time
 	known     map[string]time.Time // nodes that are another's, and when they were made
-
-	nodes func() ([]string, error)
-	class string // sysfs
 }
 
 // NewSearch looks for a camera that was opened as named; "" is the first that
@@ -110,10 +112,7 @@ func (s *Search) Open(log *slog.Logger) (*Camera, error) {
 	if err != nil {
 		return nil, err
 	}
-	first := s.began.IsZero()
-	if first {
-		s.began, s.strangers, s.known = time.Now(), map[Identity]bool{}, map[string]time.Time{}
-	}
+	began, first := s.begin()
 	best, path := another, ""
 	none := &NoCamera{Looked: []Looked{{s.id.Card, fmt.Errorf("(%s) is away", s.id.Bus)}}}
 	for _, p := range paths {
@@ -128,7 +127,7 @@ func (s *Search) Open(log *slog.Logger) (*Camera, error) {
 	if best > another {
 		return OpenCamera(path, log)
 	}
-	if time.Since(s.began) > replaceAfter {
+	if time.Since(began) > replaceAfter {
 		camera, err := OpenCamera(s.named, log)
 		if !errors.As(err, new(*NoCamera)) { // what others say is not about this one
 			return camera, err
@@ -137,11 +136,28 @@ func (s *Search) Open(log *slog.Logger) (*Camera, error) {
 	return nil, none
 }
 
+// begin tells when the search began, and whether that is now.
+func (s *Search) begin() (began time.Time, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first = s.began.IsZero(); first {
+		s.began, s.strangers, s.known = time.Now(), map[Identity]bool{}, map[string]time.Time{}
+	}
+	return s.began, first
+}
+
+// isKnown tells whether the node is known to be another's.
+func (s *Search) isKnown(path string, made time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known[path].Equal(made)
+}
+
 // likeness asks a node, once: to open one may cost its driver much. An error goes
 // on after the path; the node is asked again then.
 func (s *Search) likeness(path string, first bool) (int, error) {
 	node, err := os.Stat(path)
-	if err != nil || s.known[path].Equal(node.ModTime()) {
+	if err != nil || s.isKnown(path, node.ModTime()) {
 		return another, nil
 	}
 	dev, err := v4l2.Open(path)
@@ -156,6 +172,8 @@ func (s *Search) likeness(path string, first bool) (int, error) {
 	if is.Capture() {
 		like = s.id.like(id)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if like == sameName && first {
 		s.strangers[id] = true
 	}

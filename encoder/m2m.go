@@ -198,6 +198,9 @@ func (m *M2M) describe(driver string) error {
 // Name is what the driver says, and the node: "vh264enc (/dev/video11)".
 func (m *M2M) Name() string { return m.name }
 
+// Path is the node: "/dev/video11".
+func (m *M2M) Path() string { return m.dev.Path() }
+
 // Imports lists the raw formats of the driver.
 func (m *M2M) Imports() []v4l2.FourCC { return slices.Clone(m.raw) }
 

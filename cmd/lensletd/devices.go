@@ -67,25 +67,27 @@ func isAway(err error) bool {
 // A reopener opens the source anew: a camera by its identity, once that is known.
 type reopener struct {
 	d       *daemon
-	mu      sync.Mutex      // one opening at a time
+	mu      sync.Mutex      // not held while a device is opened, which may take for ever
 	search  *capture.Search // nil: there was no camera yet, or the source is none
 	pattern bool            // the test pattern is shown; no camera is looked for
 }
 
-func (r *reopener) open() (source encoder.Source, err error) {
+func (r *reopener) open() (encoder.Source, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.pattern {
+	search, pattern := r.search, r.pattern
+	r.mu.Unlock()
+	if pattern {
 		return capture.NewPattern(), nil
 	}
-	if r.search == nil {
-		if source, err = r.d.openSource(r.d.Source, r.d.log); err != nil {
+	if search == nil {
+		source, err := r.d.openSource(r.d.Source, r.d.log)
+		if err != nil {
 			return nil, err
 		}
 		r.know(source)
 		return source, nil
 	}
-	camera, err := r.search.Open(r.d.log)
+	camera, err := search.Open(r.d.log)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +97,8 @@ func (r *reopener) open() (source encoder.Source, err error) {
 
 // know remembers which camera it is, or that it is none.
 func (r *reopener) know(source encoder.Source) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch source := source.(type) {
 	case *capture.Camera:
 		r.search = capture.NewSearch(source.Identity(), strings.TrimPrefix(r.d.Source, "auto"))
@@ -173,16 +177,44 @@ func (d *daemon) slate() func() (encoder.Codec, error) {
 	return open
 }
 
-// reopenEncoder opens the encoder anew: on a board that has one, no other kind.
-func (d *daemon) reopenEncoder(hardware bool) (encoder.Codec, error) {
+// reopenEncoder gives what opens an encoder anew: of a board that has one, no other
+// kind.
+func (d *daemon) reopenEncoder(was encoder.Codec) func() (encoder.Codec, error) {
+	node, hardware := was.(interface{ Path() string })
 	if !hardware {
-		return openEncoder(d.Encoder, d.log)
+		return func() (encoder.Codec, error) { return openEncoder(d.Encoder, d.log) }
 	}
-	codec, err := openM2M(strings.TrimPrefix(d.Encoder, "auto"), d.log)
-	if errors.Is(err, unix.ENOENT) {
-		return openM2M("", d.log) // its node may have another number now
+	again := &encoderAgain{path: node.Path(), open: func(path string) (encoder.Codec, error) { return openM2M(path, d.log) }}
+	return again.reopen
+}
+
+// An encoderAgain opens the board's encoder anew.
+type encoderAgain struct {
+	open func(path string) (encoder.Codec, error) // path "": the first that is found
+
+	mu   sync.Mutex // not held while a device is opened, which may take for ever
+	path string     // of the node where it was last
+}
+
+// reopen opens the encoder where it was, so that no other device is touched, which
+// may hang. Where it is no more its node may have another number.
+func (e *encoderAgain) reopen() (encoder.Codec, error) {
+	e.mu.Lock()
+	path := e.path
+	e.mu.Unlock()
+	codec, err := e.open(path)
+	if err == nil || capture.Ill(err) || errors.Is(err, unix.EBUSY) {
+		return codec, err
 	}
-	return codec, err
+	if codec, err = e.open(""); err != nil {
+		return nil, err
+	}
+	if node, ok := codec.(interface{ Path() string }); ok {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.path = node.Path()
+	}
+	return codec, nil
 }
 
 // openM2M returns a plain nil with an error, not a nil *M2M in an interface.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -194,4 +195,75 @@ func TestBeginsBeforeItsCamera(t *testing.T) {
 	v.close()
 	watcher.close()
 	leave()
+}
+
+// A nodeCodec is an encoder behind a node.
+type nodeCodec struct {
+	encoder.Codec
+	path string
+}
+
+func (c *nodeCodec) Path() string { return c.path }
+
+// TestEncoderIsOpenedWhereItWas: no other node is touched, unless the encoder is there
+// no more; where that is then is remembered.
+func TestEncoderIsOpenedWhereItWas(t *testing.T) {
+	var opened []string
+	errs := map[string]error{}
+	again := &encoderAgain{path: "/dev/video11", open: func(path string) (encoder.Codec, error) {
+		if opened = append(opened, path); path == "" {
+			path = "/dev/video12"
+		}
+		return &nodeCodec{path: path}, errs[path]
+	}}
+	for _, c := range []struct {
+		node11, node12 error
+		opened         string
+		ok             bool
+	}{
+		{nil, nil, "/dev/video11", true},
+		{unix.EIO, nil, "/dev/video11", false},
+		{unix.EBUSY, nil, "/dev/video11", false},
+		{unix.ENOENT, unix.ENODEV, "/dev/video11 ", false},
+		{unix.ENOENT, nil, "/dev/video11 ", true},
+		{nil, nil, "/dev/video12", true},
+		{nil, errors.New("(cam) is no codec"), "/dev/video12 ", false},
+	} {
+		opened, errs["/dev/video11"], errs["/dev/video12"] = nil, c.node11, c.node12
+		_, err := again.reopen()
+		if got := strings.Join(opened, " "); got != c.opened || (err == nil) != c.ok {
+			t.Errorf("%v, %v: opened %q, %v; want %q", c.node11, c.node12, got, err, c.opened)
+		}
+	}
+}
+
+// TestHungOpeningKeepsNoOther: what is left behind while it opens a device does not
+// keep the next one from it.
+func TestHungOpeningKeepsNoOther(t *testing.T) {
+	hang, entered := make(chan struct{}), make(chan struct{}, 1)
+	var hung sync.WaitGroup
+	defer hung.Wait()
+	defer close(hang)
+	d := &daemon{log: slog.New(slog.DiscardHandler)}
+	d.openSource = func(string, *slog.Logger) (encoder.Source, error) {
+		select {
+		case entered <- struct{}{}:
+			<-hang
+		default:
+		}
+		return nil, unix.ENODEV
+	}
+	again := &reopener{d: d}
+	open := func() { _, _ = again.open() }
+	hung.Go(open)
+	for len(entered) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	ended := make(chan struct{})
+	go func() { open(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Fatal("it waits for one that hangs")
+	}
 }

@@ -221,7 +221,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 			return nil, &partError{"encoder", err}
 		}
 		_, hardware = cfg.Encoder.(*encoder.M2M)
-		cfg.OpenEncoder = func() (encoder.Codec, error) { return d.reopenEncoder(hardware) }
+		cfg.OpenEncoder = d.reopenEncoder(cfg.Encoder)
 	}
 	if d.source, err = d.sourceToBegin(hardware); err != nil {
 		err = &partError{"source", err}
