@@ -243,3 +243,27 @@ func TestSlowControl(t *testing.T) {
 		}
 	})
 }
+
+// TestFaultsCountStalls: a step that is tried again and again in one stall counts
+// once, and again in the next.
+func TestFaultsCountStalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := newStockedRig(t)
+		r.goesOn(t)
+		for _, want := range []string{
+			"key_frame=1 restart=1 encoder=1 camera=1 watchdog=1 abandoned=0",
+			"key_frame=2 restart=2 encoder=2 camera=2 watchdog=2 abandoned=0",
+		} {
+			s.set(func() { s.mute = true })
+			s.used.set(func() { s.used.mute = true })
+			time.Sleep(time.Minute)
+			r.wantFaults(t, want)
+			if len(s.made) < 10 {
+				t.Errorf("%d cameras were opened in a minute", len(s.made))
+			}
+			s.set(func() { s.mute = false })
+			r.goesOn(t)
+			r.wantFaults(t, want)
+		}
+	})
+}

@@ -16,6 +16,7 @@ type stock struct {
 	away error         // of an opening
 	ill  error         // of an opening of an encoder
 	hang chan struct{} // openings of cameras return when it is closed, if it is not nil
+	mute bool          // cameras give nothing
 	made []*fakeSource // so far
 	at   time.Duration // of their first frames
 	used *fakeSource   // the latest, which has to be closed before another one can be had
@@ -36,7 +37,7 @@ func (s *stock) openSource() (Source, error) {
 		return nil, unix.EBUSY
 	}
 	src := newFakeSource()
-	src.at, s.used = s.at, src
+	src.at, src.mute, s.used = s.at, s.mute, src
 	s.made = append(s.made, src)
 	return src, nil
 }

@@ -31,8 +31,9 @@ type health struct {
 }
 
 // Health tells how the stream does: its state ("starting", "streaming",
-// "healing", "no camera", "no encoder"), how often each rung of the ladder was
-// taken since the beginning, and the last fault with the time since it.
+// "healing", "no camera", "no encoder"), in how many troubles since the beginning
+// each rung of the ladder was taken, however often in each, and the last fault with
+// the time since it.
 func (p *Pipeline) Health() (state, faults, last string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -83,7 +83,7 @@ func (p *Pipeline) resize(ctx context.Context, s Settings, bps int) {
 	case n > before:
 		p.cfg.Log.Info("the network carries little: the picture is made smaller", "size", to.size(), "from", from.size())
 	case n < before:
-		p.cfg.Log.Info("the network carries more again: the picture is made larger", "size", to.size(), "from", from.size())
+		p.cfg.Log.Info("the network is less of a limit now: the picture is made larger", "size", to.size(), "from", from.size())
 	}
 }
 

@@ -99,7 +99,7 @@ func (s *Stream) fit(now time.Duration) (bps int, said string) {
 		said = fmt.Sprintf("the network to %v carries about %s: bitrate lowered to %s", who, mega(its.Carried()), mega(codec))
 	case a.lowered && codec >= high:
 		a.lowered = false
-		said = "the network carries more again: bitrate raised to " + mega(codec)
+		said = "the network is no limit any more: bitrate raised to " + mega(codec) // it widened, or who was slow has left
 	}
 	if codec == b.Max && (told == 0 || told == codec) {
 		return 0, said
