@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -129,23 +130,24 @@ func TestHealsRungByRung(t *testing.T) {
 		}, "key_frame=0 restart=0 encoder=1 camera=0 watchdog=0 abandoned=0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r, s := newStockedRig(t)
-			r.goesOn(t)
-			r.wantFaults(t, "key_frame=0 restart=0 encoder=0 camera=0 watchdog=0 abandoned=0")
-			began := time.Now()
-			c.hurt(r)
-			for _, faults, _ := r.Health(); faults != c.faults && time.Since(began) < 20*time.Second; _, faults, _ = r.Health() {
-				time.Sleep(time.Millisecond)
-			}
-			r.goesOn(t)
-			if d := time.Since(began); d > 5*time.Second {
-				t.Errorf("healed after %v", d)
-			}
-			r.wantFaults(t, c.faults)
-			if strings.Contains(c.faults, "camera=1") != (len(s.made) == 1) || r.source.isClosed() != (len(s.made) == 1) {
-				t.Errorf("%d cameras were opened, the old one is closed: %v", len(s.made), r.source.isClosed())
-			}
+			synctest.Test(t, func(t *testing.T) {
+				r, s := newStockedRig(t)
+				r.goesOn(t)
+				r.wantFaults(t, "key_frame=0 restart=0 encoder=0 camera=0 watchdog=0 abandoned=0")
+				began := time.Now()
+				c.hurt(r)
+				for _, faults, _ := r.Health(); faults != c.faults && time.Since(began) < 20*time.Second; _, faults, _ = r.Health() {
+					time.Sleep(time.Millisecond)
+				}
+				r.goesOn(t)
+				if d := time.Since(began); d > 5*time.Second {
+					t.Errorf("healed after %v", d)
+				}
+				r.wantFaults(t, c.faults)
+				if strings.Contains(c.faults, "camera=1") != (len(s.made) == 1) || r.source.isClosed() != (len(s.made) == 1) {
+					t.Errorf("%d cameras were opened, the old one is closed: %v", len(s.made), r.source.isClosed())
+				}
+			})
 		})
 	}
 }
@@ -164,144 +166,149 @@ func (s *fakeSource) isClosed() (closed bool) {
 // TestHungCallIsLeftBehind: a call that never returns does not keep the stream;
 // when it returns at last, its unit is not sent, and its device is closed.
 func TestHungCallIsLeftBehind(t *testing.T) {
-	t.Parallel()
-	r, _ := newStockedRig(t)
-	r.goesOn(t)
-	hang := make(chan struct{})
-	r.codec.mu.Lock()
-	r.codec.hang = hang
-	r.codec.settings.Width = 4242 // of its late unit
-	r.codec.mu.Unlock()
-	r.goesOn(t)
-	if _, faults, _ := r.Health(); !strings.HasSuffix(faults, "abandoned=1") && !strings.HasSuffix(faults, "abandoned=2") {
-		t.Errorf("the faults are %q", faults)
-	}
-	close(hang)
-	for end := time.Now().Add(20 * time.Second); r.left.Load() > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%d devices are still left behind", r.left.Load())
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := newStockedRig(t)
+		r.goesOn(t)
+		hang := make(chan struct{})
+		r.codec.mu.Lock()
+		r.codec.hang = hang
+		r.codec.settings.Width = 4242 // of its late unit
+		r.codec.mu.Unlock()
+		r.goesOn(t)
+		if _, faults, _ := r.Health(); !strings.HasSuffix(faults, "abandoned=1") && !strings.HasSuffix(faults, "abandoned=2") {
+			t.Errorf("the faults are %q", faults)
 		}
-	}
-	r.goesOn(t)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.late {
-		t.Error("a unit of a device that was left behind was sent")
-	}
-	if r.codec.mu.Lock(); !r.codec.closed {
-		t.Error("the encoder that was left behind is not closed")
-	}
-	r.codec.mu.Unlock()
+		close(hang)
+		for end := time.Now().Add(20 * time.Second); r.left.Load() > 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d devices are still left behind", r.left.Load())
+			}
+		}
+		r.goesOn(t)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.late {
+			t.Error("a unit of a device that was left behind was sent")
+		}
+		if r.codec.mu.Lock(); !r.codec.closed {
+			t.Error("the encoder that was left behind is not closed")
+		}
+		r.codec.mu.Unlock()
+	})
 }
 
 // TestClosesWhileADeviceHangs: the end takes two seconds at most.
 func TestClosesWhileADeviceHangs(t *testing.T) {
-	t.Parallel()
-	r, _ := newStockedRig(t)
-	hang := make(chan struct{})
-	defer close(hang)
-	r.codec.mu.Lock()
-	r.codec.hang = hang
-	r.codec.mu.Unlock()
-	r.waitState(t, healing)
-	began := time.Now()
-	r.cancel()
-	if err := <-r.ended; !errors.Is(err, errSilent) {
-		t.Errorf("ended with %v", err)
-	}
-	r.ended <- nil
-	if d := time.Since(began); d > 2*time.Second {
-		t.Errorf("the end took %v", d)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := newStockedRig(t)
+		hang := make(chan struct{})
+		defer close(hang)
+		r.codec.mu.Lock()
+		r.codec.hang = hang
+		r.codec.mu.Unlock()
+		r.waitState(t, healing)
+		began := time.Now()
+		r.cancel()
+		if err := <-r.ended; !errors.Is(err, errSilent) {
+			t.Errorf("ended with %v", err)
+		}
+		r.ended <- nil
+		if d := time.Since(began); d > 2*time.Second {
+			t.Errorf("the end took %v", d)
+		}
+	})
 }
 
 // TestCameraReturns: a camera that is away is looked for; the stream goes on
 // within a second of its return, with the controls that it had, and until then a
 // change is refused at once.
 func TestCameraReturns(t *testing.T) {
-	t.Parallel()
-	r, s := newStockedRig(t)
-	if err := r.set("brightness=42", "restart=0"); err != nil {
-		t.Fatal(err)
-	}
-	s.setAway(unix.ENOENT)
-	r.source.set(func() { r.source.fails = unix.ENODEV })
-	r.waitState(t, "no camera")
-	began := time.Now()
-	if err := r.set("gop=7"); !errors.Is(err, ErrAway) {
-		t.Errorf("a change without a camera: %v", err)
-	}
-	if d := time.Since(began); d > 500*time.Millisecond {
-		t.Errorf("the answer took %v", d)
-	}
-	if v, err := r.Get("brightness"); v != "unknown" || err != nil {
-		t.Errorf("brightness %q, %v", v, err)
-	}
-	if c := r.Camera(); c != "none" {
-		t.Errorf("camera %q", c)
-	}
-	n := r.Counts()
-	s.setAway(nil)
-	began = time.Now()
-	r.goesOn(t)
-	if d := time.Since(began); d > time.Second {
-		t.Errorf("the stream goes on %v after the camera's return", d)
-	}
-	if v, err := r.Get("brightness"); v != "42" || err != nil {
-		t.Errorf("brightness %q, %v", v, err)
-	}
-	if now := r.Counts(); now.Encoded <= n.Encoded || now.Dropped <= n.Dropped {
-		t.Errorf("counts went from %+v to %+v", n, now)
-	}
-	if err := r.set("gop=7"); err != nil {
-		t.Error(err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r, s := newStockedRig(t)
+		if err := r.set("brightness=42", "restart=0"); err != nil {
+			t.Fatal(err)
+		}
+		s.setAway(unix.ENOENT)
+		r.source.set(func() { r.source.fails = unix.ENODEV })
+		r.waitState(t, "no camera")
+		began := time.Now()
+		if err := r.set("gop=7"); !errors.Is(err, ErrAway) {
+			t.Errorf("a change without a camera: %v", err)
+		}
+		if d := time.Since(began); d > 500*time.Millisecond {
+			t.Errorf("the answer took %v", d)
+		}
+		if v, err := r.Get("brightness"); v != "unknown" || err != nil {
+			t.Errorf("brightness %q, %v", v, err)
+		}
+		if c := r.Camera(); c != "none" {
+			t.Errorf("camera %q", c)
+		}
+		n := r.Counts()
+		s.setAway(nil)
+		began = time.Now()
+		r.goesOn(t)
+		if d := time.Since(began); d > time.Second {
+			t.Errorf("the stream goes on %v after the camera's return", d)
+		}
+		if v, err := r.Get("brightness"); v != "42" || err != nil {
+			t.Errorf("brightness %q, %v", v, err)
+		}
+		if now := r.Counts(); now.Encoded <= n.Encoded || now.Dropped <= n.Dropped {
+			t.Errorf("counts went from %+v to %+v", n, now)
+		}
+		if err := r.set("gop=7"); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // TestBeginsWithoutACamera: the pipeline waits for its first camera, and says so
 // to who feeds the watchdog.
 func TestBeginsWithoutACamera(t *testing.T) {
-	t.Parallel()
-	s := &stock{away: unix.ENOENT}
-	waited := make(chan struct{}, 1)
-	var err error
-	r := startRigWith(t, func(r *rig, cfg *PipelineConfig) {
-		cfg.Source, cfg.OpenSource, cfg.OpenEncoder = nil, s.openSource, s.openCodec
-		cfg.Waiting = func() {
-			select {
-			case waited <- struct{}{}:
-			default:
+	synctest.Test(t, func(t *testing.T) {
+		s := &stock{away: unix.ENOENT}
+		waited := make(chan struct{}, 1)
+		var err error
+		r := startRigWith(t, func(r *rig, cfg *PipelineConfig) {
+			cfg.Source, cfg.OpenSource, cfg.OpenEncoder = nil, s.openSource, s.openCodec
+			cfg.Waiting = func() {
+				select {
+				case waited <- struct{}{}:
+				default:
+				}
+			}
+		}, func(r *rig) { err = r.Preset([]Parameter{{"brightness", "7"}, {"gop", "9"}}) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.waitState(t, "no camera")
+		<-waited
+		s.setAway(nil)
+		r.goesOn(t)
+		for name, want := range map[string]string{"brightness": "7", "gop": "9"} {
+			if v, err := r.Get(name); v != want || err != nil {
+				t.Errorf("%s %q, %v", name, v, err)
 			}
 		}
-	}, func(r *rig) { err = r.Preset([]Parameter{{"brightness", "7"}, {"gop", "9"}}) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.waitState(t, "no camera")
-	<-waited
-	s.setAway(nil)
-	r.goesOn(t)
-	for name, want := range map[string]string{"brightness": "7", "gop": "9"} {
-		if v, err := r.Get(name); v != want || err != nil {
-			t.Errorf("%s %q, %v", name, v, err)
-		}
-	}
+	})
 }
 
 // TestShortMemory: where buffers cannot be had, a smaller picture is taken.
 func TestShortMemory(t *testing.T) {
-	t.Parallel()
-	r := newRigWith(t, func(r *rig, cfg *PipelineConfig) {
-		cfg.Settings.Width, cfg.Settings.Height, r.codec.lacks = 1280, 720, 640
+	synctest.Test(t, func(t *testing.T) {
+		r := newRigWith(t, func(r *rig, cfg *PipelineConfig) {
+			cfg.Settings.Width, cfg.Settings.Height, r.codec.lacks = 1280, 720, 640
+		})
+		r.goesOn(t)
+		if got, _ := r.Get("resolution"); got != "640x480" {
+			t.Errorf("the resolution is %s", got)
+		}
+		err := r.set("resolution=1280x720")
+		var refused *Refused
+		if !errors.As(err, &refused) {
+			t.Errorf("the large picture: %v", err)
+		}
+		r.goesOn(t)
 	})
-	r.goesOn(t)
-	if got, _ := r.Get("resolution"); got != "640x480" {
-		t.Errorf("the resolution is %s", got)
-	}
-	err := r.set("resolution=1280x720")
-	var refused *Refused
-	if !errors.As(err, &refused) {
-		t.Errorf("the large picture: %v", err)
-	}
-	r.goesOn(t)
 }
