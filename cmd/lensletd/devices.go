@@ -36,14 +36,15 @@ func openSource(name string, log *slog.Logger) (encoder.Source, error) {
 
 // sourceToBegin opens the source. A camera that is not there, or fails, is waited
 // for: the one that the configuration names, or any on a board that has an encoder
-// for it; then the source is nil. Other computers show the test pattern.
+// for it; then the source is nil. Other computers show the test pattern where there
+// is none.
 func (d *daemon) sourceToBegin(hardware bool) (encoder.Source, error) {
 	source, err := d.openSource(d.Source, d.log)
 	var none *capture.NoCamera
 	switch {
 	case err == nil:
 		return source, nil
-	case errors.As(err, &none) && !hardware:
+	case errors.As(err, &none) && !hardware && !capture.Ill(err):
 		d.log.Info("no camera was found, so the test pattern is shown", "looked_at", none.Error())
 		return capture.NewPattern(), nil
 	case errors.As(err, &none), strings.HasPrefix(d.Source, "/dev/v") && (isAway(err) || capture.Ill(err)):

@@ -127,6 +127,7 @@ func TestWhatIsWaitedFor(t *testing.T) {
 	}{
 		{"auto", false, none, "test pattern"},
 		{"auto", true, none, "waits"},
+		{"auto", false, &capture.NoCamera{Looked: []capture.Looked{{Path: "/dev/video0", Err: unix.EIO}}}, "waits"},
 		{"auto", true, nil, "opened"},
 		{"auto", false, unix.EMFILE, "error"},
 		{"/dev/video7", false, missing, "waits"},
