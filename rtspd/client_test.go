@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -63,7 +64,18 @@ type client struct {
 
 func (l *lab) dial() *client {
 	l.t.Helper()
-	nc, err := net.Dial("tcp", l.addr)
+	return l.dialBy(&net.Dialer{})
+}
+
+// dialInside connects as the board itself does.
+func (l *lab) dialInside() *client {
+	l.t.Helper()
+	return l.dialBy(&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(Inside(), 0))})
+}
+
+func (l *lab) dialBy(d *net.Dialer) *client {
+	l.t.Helper()
+	nc, err := d.Dial("tcp", l.addr)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -191,7 +191,7 @@ func (c *conn) describe(r *request) *wire.Response {
 		return plain(wire.NotAcceptable, "this server describes streams as application/sdp only")
 	}
 	if c.prune(); r.session == nil && len(c.sessions) == 0 {
-		if res := c.srv.elsewhere(r); res != nil {
+		if res := c.srv.elsewhere(r, c.remote); res != nil {
 			return res
 		}
 	}

@@ -81,7 +81,7 @@ func (s *Server) admit(c *conn) bool {
 	switch {
 	case near >= s.cfg.Limits.ConnectionsPerAddress:
 		c.turnedAway = "there are too many connections from this address"
-	case all >= s.cfg.Limits.Connections:
+	case all >= s.cfg.Limits.Connections && !inside(c.remote):
 		c.turnedAway = "there are too many connections"
 	}
 	return c.turnedAway == "" || away < turnedAwayMost

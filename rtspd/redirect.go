@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,6 +24,14 @@ type Directions struct {
 // retryAfter is when somebody who found all places taken may ask again, in
 // seconds (RFC 2326 12.31).
 const retryAfter = 30
+
+// Inside is where the board itself connects from, to look at its own streams: it is
+// not sent elsewhere, and no viewer that is counted. No other computer can come from
+// an address of loopback, and who passes viewers on (a proxy, a tunnel) comes from
+// 127.0.0.1, unless it is told otherwise.
+func Inside() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 2}) }
+
+func inside(from netip.AddrPort) bool { return from.Addr() == Inside() }
 
 // Direct changes the directions while the server runs. A DrainTo that was not in
 // force before drains at once: clients that take requests are sent there, the
@@ -59,7 +69,7 @@ func (s *Server) relieve(d Directions) {
 	if d.Viewers == 0 || to == "" {
 		return
 	}
-	all := s.everySession()
+	all := slices.DeleteFunc(s.everySession(), func(ses *session) bool { return inside(ses.from) })
 	for beyond := len(all) - d.Viewers; len(all) > 0 && beyond > 0; all = all[1:] {
 		if all[0].redirect(to) {
 			beyond--
@@ -123,7 +133,10 @@ func (s *session) redirect(to string) bool {
 // elsewhere answers somebody who would be a new viewer and is not taken; nil: it
 // may come. One that only asks for a description is told where to go, but not
 // that there is no place: it may know why it asks.
-func (s *Server) elsewhere(r *request) *wire.Response {
+func (s *Server) elsewhere(r *request, from netip.AddrPort) *wire.Response {
+	if inside(from) {
+		return nil
+	}
 	s.mu.Lock()
 	d, full, draining := s.directions, s.full(nil), s.draining || s.closed
 	s.mu.Unlock()
@@ -147,9 +160,11 @@ func (s *Server) elsewhere(r *request) *wire.Response {
 // full tells whether there is no place for another session, if the displaced one
 // leaves. The lock is held.
 func (s *Server) full(displaced *session) bool {
-	n := len(s.sessions)
-	if displaced != nil {
-		n--
+	n := 0
+	for _, ses := range s.sessions {
+		if ses != displaced && !inside(ses.from) {
+			n++
+		}
 	}
 	return s.directions.Viewers > 0 && n >= s.directions.Viewers
 }
@@ -158,5 +173,5 @@ func (s *Server) full(displaced *session) bool {
 // lock is held.
 func (s *Server) turnsAway(ses, displaced *session) bool {
 	d := s.directions
-	return s.sessions[ses.id] == nil && (s.draining || d.RedirectTo != "" || s.full(displaced))
+	return s.sessions[ses.id] == nil && !inside(ses.from) && (s.draining || d.RedirectTo != "" || s.full(displaced))
 }

@@ -112,6 +112,37 @@ func TestViewersLimit(t *testing.T) {
 	}
 }
 
+// The board itself watches whatever the directions and limits are, and takes nobody's
+// place; who comes by a proxy or a tunnel on the board is a viewer as any other.
+func TestTheBoardItselfIsNoViewer(t *testing.T) {
+	l := newLab(t, directions(Directions{Viewers: 1}), func(c *Config, _ *StreamConfig) { c.Limits.Connections = 3 })
+	l.publish(true, 100)
+	self := l.dialInside().setupTCP()
+	a, b := l.dial(), l.dial()
+	a.setupTCP()
+	if r := b.trySetup(); r.status != 453 {
+		t.Errorf("the second viewer: %d", r.status)
+	}
+	watches := func() {
+		t.Helper()
+		c := l.dialInside()
+		c.must(200, "DESCRIBE", l.url, nil, "")
+		c.setupTCP().play()
+		c.receive(1)
+		c.must(200, "TEARDOWN", l.url, nil, "")
+		c.close()
+	}
+	watches()
+	l.srv.Direct(Directions{Viewers: 1, RedirectTo: elsewhere})
+	watches()
+	if r := b.do("DESCRIBE", l.url, nil, ""); r.status != 302 {
+		t.Errorf("somebody new: %d", r.status)
+	}
+	l.srv.Direct(Directions{DrainTo: elsewhere})
+	watches()
+	self.ended()
+}
+
 func TestOverTheLimitIsSentWhereItWouldDrain(t *testing.T) {
 	l := newLab(t, directions(Directions{Viewers: 1, DrainTo: elsewhere}))
 	l.publish(true, 100)

@@ -63,7 +63,7 @@ func (c *conn) transport(r *request, ses *session) (res *wire.Response, displace
 	case !ok && ses.ended():
 		return plain(wire.SessionNotFound, "the session has just ended"), nil
 	case !ok:
-		if res := c.srv.elsewhere(r); res != nil {
+		if res := c.srv.elsewhere(r, c.remote); res != nil {
 			return res, nil
 		}
 		return plain(wire.ServiceUnavailable, "the camera stops"), nil

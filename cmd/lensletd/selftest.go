@@ -7,15 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
+	"lenslet/rtspd"
 	"lenslet/rtspd/auth"
 	"lenslet/rtspd/wire"
 )
 
-// A selfTest watches the stream as any viewer does, from inside of the board.
+// A selfTest watches the stream as any viewer does, from inside of the board: it has
+// its place also where all are taken, or viewers are sent elsewhere.
 type selfTest struct {
 	address string       // HOST:PORT
 	secure  bool         // RTSPS; loopback needs no look at the certificate
@@ -30,9 +33,8 @@ type selfTest struct {
 
 // watch gives nil when so many whole pictures have come, and tells of each.
 func (s *selfTest) watch(ctx context.Context, wanted int, seen func(int)) error {
-	var err error
-	d := net.Dialer{}
-	if s.conn, err = d.DialContext(ctx, "tcp", s.address); err != nil {
+	err := s.dial(ctx)
+	if err != nil {
 		return err
 	}
 	if s.secure {
@@ -57,6 +59,16 @@ func (s *selfTest) watch(ctx context.Context, wanted int, seen func(int)) error 
 	}
 	_, _ = s.conn.Write(s.request("TEARDOWN", s.url())) // what comes of it we do not wait for
 	return nil
+}
+
+// dial connects from where no limit of viewers holds, or, to a camera that listens at
+// IPv6 alone, as anybody does.
+func (s *selfTest) dial(ctx context.Context) (err error) {
+	from := net.TCPAddrFromAddrPort(netip.AddrPortFrom(rtspd.Inside(), 0))
+	if s.conn, err = (&net.Dialer{LocalAddr: from}).DialContext(ctx, "tcp", s.address); err != nil {
+		s.conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", s.address)
+	}
+	return err
 }
 
 func (s *selfTest) url() string {

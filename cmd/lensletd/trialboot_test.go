@@ -104,6 +104,27 @@ func TestTrialWithSRTPRequired(t *testing.T) {
 	}
 }
 
+// What keeps viewers away does not keep the viewer inside of the board away.
+func TestTrialWhereNoViewerIsTaken(t *testing.T) {
+	for name, settings := range map[string]string{
+		"all places are taken":  "[limits]\nviewers = 1\n",
+		"viewers are sent away": "redirect_to = \"" + elsewhere + "\"\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			address, _ := start(t, "-config", written(t, settings), "-source", "pattern", "-set", "resolution=320x240")
+			if strings.Contains(name, "taken") {
+				dialViewer(t, address).play("tcp")
+			}
+			var logs bytes.Buffer
+			b, marked := onTrial(t, 3, 1, host(t, address), &logs)
+			b.config.Auth = "none"
+			if err := b.run(t.Context()); err != nil || *marked != 1 {
+				t.Fatalf("the trial: %v, marked %d times\n%s", err, *marked, &logs)
+			}
+		})
+	}
+}
+
 func written(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "lenslet.toml")
