@@ -31,4 +31,7 @@ func TestTrialUnit(t *testing.T) {
 	if !slices.Contains(s["After"], "lenslet.service") {
 		t.Error("the trial does not wait for the camera")
 	}
+	if !slices.Contains(s["ReadWritePaths"], "-/var/lib/"+settings(t, "lenslet-update.service")["StateDirectory"][0]) {
+		t.Error("the trial cannot leave its reason to the installer")
+	}
 }

@@ -37,13 +37,14 @@ func identify(file string) (string, error) {
 // fromCard installs the first bundle on the card that has no result yet: a text
 // file beside it, which also keeps it from being tried again. Who deletes that
 // has it tried again.
-func (in *Installer) fromCard(ctx context.Context) (done bool, err error) {
+// nil: there is none.
+func (in *Installer) fromCard(ctx context.Context) (*attempt, error) {
 	if in.Card == "" {
-		return false, nil
+		return nil, nil
 	}
 	entries, err := os.ReadDir(in.Card)
 	if err != nil {
-		return false, nil // no card, or no such partition
+		return nil, nil // no card, or no such partition
 	}
 	for _, e := range entries {
 		if !strings.EqualFold(filepath.Ext(e.Name()), ".raucb") || !e.Type().IsRegular() {
@@ -59,9 +60,9 @@ func (in *Installer) fromCard(ctx context.Context) (done bool, err error) {
 		}
 		err = in.install(ctx, file)
 		if ctx.Err() != nil {
-			return false, ctx.Err()
+			return nil, ctx.Err()
 		}
-		result := "installed: version " + in.last.Version + ". The camera restarted into it, on trial; if that failed it runs the version before again."
+		result := "installed: version " + in.last.Version + ". The camera restarts into it, on trial; if that fails, the version before runs again, and tells so here."
 		if err != nil {
 			result = "not installed: " + err.Error()
 		}
@@ -70,11 +71,11 @@ func (in *Installer) fromCard(ctx context.Context) (done bool, err error) {
 			in.giveUp(id)
 		}
 		if err != nil {
-			return false, in.failed(fmt.Errorf("%s: %w", e.Name(), err))
+			return nil, in.failed(fmt.Errorf("%s: %w", e.Name(), err))
 		}
-		return true, nil
+		return &attempt{version: in.last.Version, card: e.Name(), id: id}, nil
 	}
-	return false, nil
+	return nil, nil
 }
 
 // giveUp lets a bundle not be tried again whose result cannot be written.

@@ -10,8 +10,8 @@
 //  2. Whether it is signed by who may, and made for this model, is found out
 //     before anything is written to a slot (rauc.go).
 //  3. An Installer, which is root's and runs for as long as that takes, hands it to
-//     RAUC, and restarts the board into it, on trial (install.go). Whether the
-//     trial goes well is not its business.
+//     RAUC, and restarts the board into it, on trial (install.go). What came of
+//     that the next one sees by the version that runs, and tells (attempt.go).
 //  4. How far it is stands in a file, which the daemon tells viewers (status.go).
 //
 // The Store's directory is the daemon's, the Installer's is root's, and the

@@ -62,28 +62,30 @@ func (in *Installer) Run(ctx context.Context, url string) error {
 	}
 	defer held.Close()
 	durable.Tidy(in.Dir)
-	if in.last = readStatus(in.Dir); in.last.State != Failed { // which is told until the next one begins
+	in.last = readStatus(in.Dir)
+	in.judge()
+	if in.last.State != Failed { // which is told until the next one begins
 		in.tell(Status{State: Idle})
 	}
-	done, err := in.received(ctx)
-	if !done && err == nil {
-		done, err = in.fromCard(ctx)
+	next, err := in.received(ctx)
+	if next == nil && err == nil {
+		next, err = in.fromCard(ctx)
 	}
-	if !done && err == nil && url != "" {
-		done, err = in.fetched(ctx, url)
+	if next == nil && err == nil && url != "" {
+		next, err = in.fetched(ctx, url)
 	}
-	if !done {
+	if next == nil {
 		return err
 	}
-	return in.restart(ctx)
+	return in.restart(ctx, *next)
 }
 
-// received installs what a Store has taken.
-func (in *Installer) received(ctx context.Context) (done bool, err error) {
+// received installs what a Store has taken. nil: nothing.
+func (in *Installer) received(ctx context.Context) (*attempt, error) {
 	file := filepath.Join(in.Store, receivedName)
 	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, nil
 	}
 	if err == nil { // RAUC installs nothing that others could write to
 		err = errors.Join(f.Chown(os.Geteuid(), os.Getegid()), f.Chmod(0o600), f.Close())
@@ -92,12 +94,15 @@ func (in *Installer) received(ctx context.Context) (done bool, err error) {
 		err = in.install(ctx, file)
 	}
 	if ctx.Err() != nil {
-		return false, ctx.Err() // it is there at the next start
+		return nil, ctx.Err() // it is there at the next start
 	}
 	if gone := os.Remove(file); err == nil { // or it would be installed again and again
 		err = gone
 	}
-	return err == nil, in.failed(err)
+	if err != nil {
+		return nil, in.failed(err)
+	}
+	return &attempt{version: in.last.Version}, nil
 }
 
 // install checks a bundle and hands it to RAUC.
@@ -151,21 +156,26 @@ func (in *Installer) tell(s Status) {
 }
 
 // restart ends with the process, as a rule.
-func (in *Installer) restart(ctx context.Context) error {
+func (in *Installer) restart(ctx context.Context, into attempt) error {
+	if err := in.begin(into); err != nil {
+		return in.failed(err)
+	}
 	in.tell(Status{State: Restarting, Progress: 100, Version: in.last.Version, Text: "restarts into the new version, on trial"})
 	in.Log.Info("the board restarts into the new version, on trial", "version", in.last.Version)
 	if !sleep(ctx, notice) {
+		in.leaveOff()
 		return nil
 	}
 	// The firmware takes the other slots, once.
 	err := run(ctx, func(string) {}, "systemctl", "--no-block", "reboot", "--reboot-argument=0 tryboot")
-	if err != nil && ctx.Err() == nil {
-		return in.failed(fmt.Errorf("the update is installed, but the board does not restart: %w", err))
+	if err == nil && sleep(ctx, patience) { // else all services end, and this one with them
+		err = errors.New("it was told to, and goes on")
 	}
-	if sleep(ctx, patience) { // else all services end, and this one with them
-		return in.failed(errors.New("the update is installed, but the board does not restart"))
+	if err == nil || ctx.Err() != nil {
+		return nil
 	}
-	return nil
+	in.leaveOff()
+	return in.failed(fmt.Errorf("the update is installed, but the board does not restart: %w", err))
 }
 
 // sleep waits; false: ctx has ended.

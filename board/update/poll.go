@@ -12,38 +12,44 @@ import (
 )
 
 // fetched looks at a URL, fetches what is new there, and installs it, unless it
-// is the version that runs.
-func (in *Installer) fetched(ctx context.Context, url string) (done bool, err error) {
+// is the version that runs. nil: there is nothing to restart into.
+func (in *Installer) fetched(ctx context.Context, url string) (*attempt, error) {
 	there, err := look(ctx, url)
 	if err != nil {
-		return false, in.failed(fmt.Errorf("the URL for updates: %w", err))
+		return nil, in.failed(fmt.Errorf("the URL for updates: %w", err))
 	}
 	if known, err := os.ReadFile(in.note(polledName)); err == nil && string(known) == there.id {
-		return false, nil
+		return nil, nil
 	}
 	name := fetchingName + there.id
 	forget(in.Dir, fetchingName, name, time.Now().Add(time.Hour))
 	file := in.note(name)
 	if err := in.fetch(ctx, url, file, there.size); err != nil {
-		return false, in.failed(fmt.Errorf("the URL for updates: %w", err))
+		return nil, in.failed(fmt.Errorf("the URL for updates: %w", err))
 	}
 	b, err := (&rauc{in.System}).info(ctx, file)
-	var unfit unfitError
-	if err == nil && b.version == in.Version {
-		in.tell(Status{State: Idle})
-	} else if err == nil {
+	runs := err == nil && b.version == in.Version
+	if err == nil && !runs {
 		err = in.install(ctx, file)
 	}
 	if ctx.Err() != nil {
-		return false, ctx.Err() // it is there in the night that follows
+		return nil, ctx.Err() // it is there in the night that follows
 	}
-	if err == nil || errors.As(err, &unfit) { // else it may go better then
-		if err := replace(in.note(polledName), there.id); err != nil {
-			return false, in.failed(fmt.Errorf("note what was at the URL: %w", err))
-		}
+	var unfit unfitError
+	if runs || errors.As(err, &unfit) { // else it may go better then, and its trial too
+		in.settle(there.id)
+	}
+	if err == nil || unfit != "" {
 		_ = os.Remove(file)
 	}
-	return err == nil && b.version != in.Version, in.failed(err)
+	if err != nil {
+		return nil, in.failed(err)
+	}
+	if runs {
+		in.tell(Status{State: Idle})
+		return nil, nil
+	}
+	return &attempt{version: b.version, offer: there.id}, nil
 }
 
 // An offer is what is at a URL.

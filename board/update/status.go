@@ -57,8 +57,10 @@ const (
 	statusName   = "status"
 	lockName     = "lock"      // locked while an Installer runs
 	fetchingName = "fetching-" // and what tells it from the one before
-	polledName   = "polled"    // what was at the URL last
-	triedName    = "tried"     // bundles whose installation has begun
+	polledName   = "polled"    // what was at the URL, and needs no other look
+	triedName    = "tried"     // bundles whose installation has begun, and what was at the URL and fell back
+	attemptName  = "attempt"   // what the board restarts into
+	reasonName   = "reason"    // why its trial failed
 )
 
 // readStatus is what the Installer wrote last.

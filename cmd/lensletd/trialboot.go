@@ -43,6 +43,7 @@ type trialBoot struct {
 	config   config
 	limit    time.Duration
 	markGood func(context.Context) error
+	tell     func(reason string) error // leaves why it fails to the system before
 	log      *slog.Logger
 }
 
@@ -58,7 +59,18 @@ func runTrial(ctx context.Context, args []string, _, stderr io.Writer) error {
 	if *state != "" {
 		t.config.State = *state
 	}
+	t.tell = func(reason string) error { return update.NoteReason(t.config.Update.dir(), reason) }
 	return t.run(ctx)
+}
+
+// unproven tells whether the system that runs is on trial, and not marked good yet.
+func unproven(b slots.Backend) bool {
+	slot, trial, err := b.Booted()
+	if err != nil || !trial {
+		return false
+	}
+	usual, err := b.Primary()
+	return err != nil || usual != slot
 }
 
 func (t *trialBoot) run(ctx context.Context) error {
@@ -72,24 +84,36 @@ func (t *trialBoot) run(ctx context.Context) error {
 		return nil
 	}
 	t.log.Info("this system is on trial", "slot", slot, "limit", t.limit)
+	if err := t.prove(ctx, slot); err != nil {
+		if failed := t.tell(err.Error()); failed != nil {
+			t.log.Warn("the reason cannot be left to the system before", "error", failed)
+		}
+		return fmt.Errorf("slot %d is not marked good: %w", slot, err)
+	}
+	t.log.Info("this system is good: it boots from now on", "slot", slot)
+	return nil
+}
+
+// prove marks the slot good as soon as all is well.
+func (t *trialBoot) prove(ctx context.Context, slot int) error {
 	within, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
 	if err := t.streams(within); err != nil {
-		return fmt.Errorf("slot %d is not marked good: %w", slot, err)
+		return err
 	}
 	if err := t.connected(within); err != nil {
-		return fmt.Errorf("slot %d is not marked good: %w", slot, err)
+		return err
 	}
 	marking, done := context.WithTimeout(ctx, t.limit)
 	defer done()
 	if err := t.markGood(marking); err != nil {
 		return err
 	}
-	if usual, err := t.backend.Primary(); err != nil || usual != slot {
-		return fmt.Errorf("slot %d was marked good, and %d boots next: %w", slot, usual, err)
+	usual, err := t.backend.Primary()
+	if err == nil && usual != slot {
+		err = fmt.Errorf("slot %d was marked good, and %d boots next", slot, usual)
 	}
-	t.log.Info("this system is good: it boots from now on", "slot", slot)
-	return nil
+	return err
 }
 
 // streams waits until the pictures have come.

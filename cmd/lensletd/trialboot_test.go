@@ -44,6 +44,7 @@ func onTrial(t *testing.T, slot, tryboot uint32, address string, logs *bytes.Buf
 		log: slog.New(slog.NewTextHandler(logs, nil)),
 	}
 	b.config.Listen = address
+	b.tell = func(reason string) error { logs.WriteString("told: " + reason + "\n"); return nil }
 	b.markGood = func(context.Context) error { // as RAUC does
 		*marked++
 		return answerRAUC(b.backend, []string{"set-state", "3", "good"}, nil)
@@ -79,8 +80,8 @@ func TestTrialOfAGoodSystem(t *testing.T) {
 	if err := b.run(t.Context()); err != nil || *marked != 1 {
 		t.Fatalf("the trial: %v, marked %d times\n%s", err, *marked, &logs)
 	}
-	if slot := next(t, b); slot != "3" {
-		t.Errorf("slot %s boots next", slot)
+	if slot := next(t, b); slot != "3" || unproven(b.backend) || strings.Contains(logs.String(), "told: ") {
+		t.Errorf("slot %s boots next\n%s", slot, &logs)
 	}
 	if err := b.run(t.Context()); err != nil || *marked != 1 { // the service is started once more
 		t.Errorf("once more: %v, marked %d times", err, *marked)
@@ -163,6 +164,9 @@ func TestTrialFails(t *testing.T) {
 			}
 			if slot := next(t, b); slot != "2" {
 				t.Errorf("slot %s boots next", slot)
+			}
+			if !strings.Contains(logs.String(), "told: "+c.want) || !unproven(b.backend) {
+				t.Errorf("the system before learns nothing of it\n%s", &logs)
 			}
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"lenslet/board/slots"
 	"lenslet/board/update"
 	"lenslet/rtspd"
 )
@@ -125,6 +126,10 @@ func runUpdate(ctx context.Context, args []string, _, stderr io.Writer) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
+	if unproven(slots.Backend{}) { // it would be written over the system to fall back to
+		log.Info("this system is on trial, and not marked good: updates wait for that")
+		return nil
+	}
 	c := loadIfGood(*file, log) // an update may be what mends that
 	if *store == "" {
 		var err error
