@@ -1,8 +1,10 @@
 package update
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,48 +36,58 @@ func identify(file string) (string, error) {
 	return fmt.Sprintf("%x-%d", sum.Sum(nil)[:8], info.Size()), nil
 }
 
-// fromCard installs the first bundle on the card that has no result yet: a text
+// fromCard installs the first good bundle on the card that has no result yet: a text
 // file beside it, which also keeps it from being tried again. Who deletes that
-// has it tried again.
-// nil: there is none.
+// has it tried again. nil: there is none.
 func (in *Installer) fromCard(ctx context.Context) (*attempt, error) {
 	if in.Card == "" {
 		return nil, nil
 	}
-	entries, err := os.ReadDir(in.Card)
-	if err != nil {
-		return nil, nil // no card, or no such partition
-	}
+	entries, _ := os.ReadDir(in.Card) // none: no card, or no such partition
+	var refused error
 	for _, e := range entries {
-		if !strings.EqualFold(filepath.Ext(e.Name()), ".raucb") || !e.Type().IsRegular() {
+		if !isBundle(e) {
 			continue
 		}
-		file := filepath.Join(in.Card, e.Name())
-		id, err := identify(file)
-		if err != nil || in.told(file, id) {
-			continue
+		next, err := in.ofCard(ctx, e.Name())
+		var unfit unfitError
+		if next != nil || err != nil && !errors.As(err, &unfit) {
+			return next, err
 		}
-		if in.tried(id) > most { // its result cannot be written
-			continue
-		}
-		err = in.install(ctx, file)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		result := "installed: version " + in.last.Version + ". The camera restarts into it, on trial; if that fails, the version before runs again, and tells so here."
-		if err != nil {
-			result = "not installed: " + err.Error()
-		}
-		if err := in.tellOnCard(file, id, result); err != nil {
-			in.Log.Warn("the result of an update cannot be written beside it", "file", file, "error", err)
-			in.giveUp(id)
-		}
-		if err != nil {
-			return nil, in.failed(fmt.Errorf("%s: %w", e.Name(), err))
-		}
-		return &attempt{version: in.last.Version, card: e.Name(), id: id}, nil
+		refused = cmp.Or(refused, err)
 	}
-	return nil, nil
+	return nil, refused
+}
+
+// isBundle tells what is to be installed from what is not: macOS puts ._NAME beside
+// each file.
+func isBundle(e os.DirEntry) bool {
+	return strings.EqualFold(filepath.Ext(e.Name()), ".raucb") && !strings.HasPrefix(e.Name(), ".") && e.Type().IsRegular()
+}
+
+// ofCard installs a file on the card, unless its result is there.
+func (in *Installer) ofCard(ctx context.Context, name string) (*attempt, error) {
+	file := filepath.Join(in.Card, name)
+	id, err := identify(file)
+	if err != nil || in.told(file, id) || in.tried(id) > most { // the latter: its result cannot be written
+		return nil, nil
+	}
+	err = in.install(ctx, file)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	result := "installed: version " + in.last.Version + ". The camera restarts into it, on trial; if that fails, the version before runs again, and tells so here."
+	if err != nil {
+		result = "not installed: " + err.Error()
+	}
+	if err := in.tellOnCard(file, id, result); err != nil {
+		in.Log.Warn("the result of an update cannot be written beside it", "file", file, "error", err)
+		in.giveUp(id)
+	}
+	if err != nil {
+		return nil, in.failed(fmt.Errorf("%s: %w", name, err))
+	}
+	return &attempt{version: in.last.Version, card: name, id: id}, nil
 }
 
 // giveUp lets a bundle not be tried again whose result cannot be written.

@@ -258,7 +258,8 @@ func TestUpdateByCurl(t *testing.T) {
 	u.installed(root)
 }
 
-// What lies on the card is installed, once; its result lies beside it.
+// What lies on the card is installed, once; its result lies beside it. What is no
+// bundle, and one that is not fit, keep no other one from that.
 func TestUpdateFromTheCard(t *testing.T) {
 	u := startUpdatable(t, "password")
 	foreign, _ := u.bundle("foreign", "lenslet-test", "2.0", "foreign", 1<<20)
@@ -269,15 +270,18 @@ func TestUpdateFromTheCard(t *testing.T) {
 	if err := os.Rename(good, u.file("card/b.raucb")); err != nil {
 		t.Fatal(err)
 	}
+	u.write("card/._A.RAUCB", "what macOS keeps beside a file")
+	u.write("card/._b.raucb", "what macOS keeps beside a file")
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	u.install(ctx)
-	u.untouched("AB")
 	if text := u.read("card/A.RAUCB.txt"); !strings.HasPrefix(text, "A.RAUCB: not installed: it is not signed by a key that this camera trusts") {
 		t.Errorf("%q", text)
 	}
-	u.install(ctx) // at the next start
 	u.installed(root)
+	if left, _ := filepath.Glob(u.file("card/._*.txt")); len(left) > 0 {
+		t.Errorf("%v is told of", left)
+	}
 	if text := u.read("card/b.raucb.txt"); !strings.HasPrefix(text, "b.raucb: installed: version 2.0. ") {
 		t.Errorf("%q", text)
 	}
