@@ -33,7 +33,7 @@ func (t *tool) update(ctx context.Context, args []string) error {
 		return err
 	}
 	defer b.file.Close()
-	u := &updating{tool: t, camera: args[0], where: where, bundle: b, bar: newBar(t.stdout)}
+	u := &updating{tool: t, camera: args[0], where: where, bundle: b, bar: newBar(t.stdout), silent: silentFor, away: awayFor}
 	defer u.bar.end()
 	if err := u.send(ctx); err != nil {
 		return err
@@ -65,6 +65,8 @@ type updating struct {
 
 	challenges []string // how the camera wants to be answered
 	sent       int64    // bytes, those that were lost too
+
+	silent, away time.Duration // silentFor and awayFor
 }
 
 // connect logs in with the next request.
@@ -82,31 +84,38 @@ func (u *updating) connect(ctx context.Context) (*client, error) {
 }
 
 // silentFor is how long an update whose camera cannot be asked goes on being
-// asked for: a busy board takes its time.
-const silentFor = time.Minute
+// asked for: a busy board takes its time. One that was installing may have
+// restarted, and have been on trial in vain, before it answers again: awayFor.
+const (
+	silentFor = time.Minute
+	awayFor   = 10 * time.Minute
+)
 
 // watch tells how the installation goes, until its end: the restart, after which
-// the camera does not answer.
+// the camera does not answer, or where that was missed, what runs after it.
 func (u *updating) watch(ctx context.Context) error {
 	var was progress
-	for since := time.Now(); ; {
+	for heard, changed := time.Now(), time.Now(); ; {
 		now, err := u.ask(ctx)
+		if err == nil {
+			heard = time.Now()
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil && was.installed(), now.is("restarting"):
 			return u.restarts(max(was.version, now.version))
-		case err != nil && time.Since(since) > silentFor:
+		case err != nil && time.Since(heard) > u.patience(was):
 			return fmt.Errorf("the bundle is there, but the camera does not tell how it goes: %w", err)
 		case err != nil:
 		case now.is("failed:"):
-			return errors.New(printable("the camera does not install it: " + strings.TrimPrefix(now.state, "failed: ")))
+			return errors.New(printable("the update has failed: " + strings.TrimPrefix(now.state, "failed: ")))
 		case now.is("idle") && was.state != "":
-			return errors.New("the camera has ended the installation without a word")
-		case now.is("waiting") && time.Since(since) > silentFor:
+			return u.ended(was.version, now.runs)
+		case now.is("waiting") && was.is("waiting") && time.Since(changed) > u.silent:
 			return errors.New("the bundle is there, but nothing installs it: is lenslet-update.path enabled on the camera?")
 		case now != was:
-			since, was = time.Now(), now
+			changed, was = time.Now(), now
 			u.bar.show(now.state, now.percent)
 		}
 		select {
@@ -115,6 +124,27 @@ func (u *updating) watch(ctx context.Context) error {
 		case <-time.After(u.every):
 		}
 	}
+}
+
+// patience is how long the camera may be silent.
+func (u *updating) patience(was progress) time.Duration {
+	if was.is("installing") {
+		return u.away
+	}
+	return u.silent
+}
+
+// ended tells of an installation whose restart nobody saw.
+func (u *updating) ended(version, runs string) error {
+	switch {
+	case version == "" || runs == "":
+		return errors.New("the camera has ended the installation without a word")
+	case version != runs:
+		return errors.New(printable("the camera has ended the installation of version " + version + ", and runs version " + runs))
+	}
+	u.bar.end()
+	_, err := fmt.Fprintf(u.stdout, "the camera runs version %s\n", printable(runs))
+	return err
 }
 
 func (u *updating) restarts(version string) error {
@@ -128,7 +158,8 @@ func (u *updating) restarts(version string) error {
 type progress struct {
 	state   string // with the version, or the reason
 	percent int
-	version string
+	version string // of the bundle
+	runs    string // version that runs
 }
 
 func (p progress) is(state string) bool { return strings.HasPrefix(p.state, state) }
@@ -144,7 +175,7 @@ func (u *updating) ask(ctx context.Context) (p progress, err error) {
 		return p, err
 	}
 	defer c.close()
-	ps, err := u.read(ctx, c, []string{"update_state", "update_progress"})
+	ps, err := u.read(ctx, c, []string{"update_state", "update_progress", "version"})
 	if err != nil {
 		return p, err
 	}
@@ -157,6 +188,8 @@ func (u *updating) ask(ctx context.Context) (p progress, err error) {
 			}
 		case "update_progress":
 			p.percent, _ = strconv.Atoi(parameter.Value) // 0 of a camera that tells something else
+		case "version":
+			p.runs = parameter.Value
 		}
 	}
 	return p, nil

@@ -5,8 +5,12 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"lenslet/rtspd/wire"
 )
 
 // An update goes over TLS, whatever part of a URL names the camera.
@@ -77,6 +81,66 @@ func TestBadUpdates(t *testing.T) {
 		err := run(context.Background(), strings.Fields(line), &out, &errs)
 		if exitCode(err) != 2 || errs.String() != "lensletctl: "+want+"\n" {
 			t.Errorf("%s: %q", line, errs.String())
+		}
+	}
+}
+
+// What a camera tells, one answer after the other; "" is none, and the last one is
+// given again.
+func watched(t *testing.T, tells ...string) (out string, err error) {
+	t.Helper()
+	asked := 0
+	f := &fake{}
+	f.answer = func(req *wire.Request) []byte {
+		now := tells[min(asked, len(tells)-1)]
+		asked++
+		state, rest, _ := strings.Cut(now, "|")
+		percent, runs, _ := strings.Cut(rest, "|")
+		if now == "" {
+			return nil
+		}
+		return respond(req, wire.OK, "update_state: "+state, "update_progress: "+percent, "version: "+runs)
+	}
+	host, port, _ := strings.Cut(f.serve(t), ":")
+	var printed bytes.Buffer
+	u := &updating{
+		tool: newTool(&printed), where: target{host: host, port: port}, camera: "rtsp://" + host, bar: newBar(&printed),
+		silent: 100 * time.Millisecond, away: time.Minute,
+	}
+	if tells[len(tells)-1] == "" {
+		u.away = 100 * time.Millisecond
+	}
+	err = u.watch(t.Context())
+	return printed.String(), err
+}
+
+// A camera that is installing may be silent: for a moment, or since it restarts,
+// which nobody saw. Then what runs afterwards tells.
+func TestSilenceWhileInstalling(t *testing.T) {
+	const on = "installing 2.0|1|1.0"
+	slow := slices.Repeat([]string{on}, 60) // longer than any other silence may be
+	for _, c := range []struct {
+		name  string
+		tells []string
+		want  string // at the end of what is printed, or of the error
+		fails bool
+	}{
+		{"one percent for long, and a question that breaks", append(slow, "", "installing 2.0|50|1.0", "restarting 2.0|100|1.0"), "the camera restarts into version 2.0, on trial: if it does not stream then, it returns to the version before\n", false},
+		{"silent at the end", []string{on, "installing 2.0|99|1.0", ""}, "it returns to the version before\n", false},
+		{"runs then", []string{on, "", "", "", "idle|0|2.0"}, "the camera runs version 2.0\n", false},
+		{"is on trial then", []string{on, "", "", "restarting 2.0|100|2.0"}, "it returns to the version before\n", false},
+		{"fell back", []string{on, "", "", "failed: version 2.0 was tried|0|1.0"}, "the update has failed: version 2.0 was tried", true},
+		{"fell back without a word", []string{on, "", "", "idle|0|1.0"}, "the camera has ended the installation of version 2.0, and runs version 1.0", true},
+		{"ended without a word", []string{"checking|0|1.0", "idle|0|1.0"}, "the camera has ended the installation without a word", true},
+		{"never again", []string{on, ""}, "the camera does not tell how it goes", true},
+		{"nothing installs", []string{"waiting|0|1.0"}, "but nothing installs it: is lenslet-update.path enabled on the camera?", true},
+	} {
+		out, err := watched(t, c.tells...)
+		if err != nil {
+			out = err.Error()
+		}
+		if (err != nil) != c.fails || !strings.Contains(out, c.want) {
+			t.Errorf("%s: %q, error %v", c.name, out, err)
 		}
 	}
 }
