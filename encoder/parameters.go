@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"lenslet/capture"
 	"lenslet/capture/v4l2"
 )
@@ -58,7 +56,8 @@ func (p *Pipeline) Names() []string {
 	return names
 }
 
-// Get reads a parameter. The error is a *NameError, or the driver's.
+// Get reads a parameter. The error is a *NameError; a value that the driver does
+// not tell is "unknown", as many cameras have one.
 func (p *Pipeline) Get(name string) (string, error) {
 	s := p.Settings()
 	if p.isPassing() && slices.Contains(streamParameters()[2:], name) {
@@ -100,10 +99,10 @@ func (p *Pipeline) Get(name string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
 	defer cancel()
 	v, err := read(ctx, source, func(d Source) (int64, error) { return d.Control(c.ID) })
-	if errors.Is(err, unix.ENODEV) || err == errSilent {
-		return "unknown", nil // at the moment; where more is wrong watch knows, or is about to
+	if err != nil {
+		return "unknown", nil // where more is wrong watch knows, or is about to
 	}
-	return strconv.FormatInt(v, 10), err
+	return strconv.FormatInt(v, 10), nil
 }
 
 func (p *Pipeline) control(name string) (v4l2.Control, bool) {

@@ -72,8 +72,12 @@ func (p *Pipeline) possible(ctx context.Context, old, next Settings) error {
 		return nil
 	}
 	choices, err := ask(ctx, f.source, func(d Source) ([]capture.Choice, error) { return d.Choices(p.wish(next)) })
-	if err != nil {
-		return &Refused{"resolution", fmt.Sprintf("%dx%d", next.Width, next.Height), err.Error()}
+	var missing *capture.NotOffered
+	switch {
+	case errors.As(err, &missing):
+		return &Refused{"resolution", fmt.Sprintf("%dx%d", next.Width, next.Height), missing.Error()}
+	case err != nil: // watch finds what is wrong with the camera, if it is more than this
+		return fmt.Errorf("%w: %w", ErrAway, err)
 	}
 	best := choices[0]
 	if best.Width != next.Width || best.Height != next.Height {

@@ -1,6 +1,7 @@
 package encoder
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -118,4 +119,23 @@ func TestPipelineTellsItsState(t *testing.T) {
 	next("no camera")
 	s.setAway(nil)
 	next("streaming")
+}
+
+// A camera that cannot be asked at the moment is no camera that offers less, and what
+// it does not tell is unknown.
+func TestCameraThatCannotBeAsked(t *testing.T) {
+	r := newRig(t)
+	r.source.set(func() { r.source.ill = unix.EIO })
+	if v, err := r.Get("brightness"); v != "unknown" || err != nil {
+		t.Errorf("brightness %q, %v", v, err)
+	}
+	err := r.set("resolution=320x240")
+	var refused *Refused
+	if !errors.Is(err, ErrAway) || errors.As(err, &refused) {
+		t.Errorf("a change: %v", err)
+	}
+	r.source.set(func() { r.source.ill = nil })
+	if err := r.set("resolution=320x240"); err != nil {
+		t.Errorf("the same a moment later: %v", err)
+	}
 }

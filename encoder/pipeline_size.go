@@ -73,7 +73,7 @@ func (p *Pipeline) resize(ctx context.Context, s Settings, bps int) {
 		}
 		if err != nil {
 			p.cfg.Log.Warn("a picture of another size was refused half-way; going back", "error", err)
-			err = p.beginHalved(s, before)
+			n, err = before, p.beginHalved(s, before)
 		}
 		p.rest()
 	}

@@ -111,7 +111,10 @@ func TestNoSmallerPicture(t *testing.T) {
 	if got := r.ResolutionNow(); got != "1280x720" {
 		t.Errorf("%s is sent without leave", got)
 	}
-	r = newRigWith(t, func(_ *rig, c *PipelineConfig) { c.AdaptResolution = true })
+	var log bytes.Buffer
+	r = newRigWith(t, func(_ *rig, c *PipelineConfig) {
+		c.AdaptResolution, c.Log = true, slog.New(slog.NewTextHandler(&log, nil))
+	})
 	if err := r.set("resolution=1280x720"); err != nil {
 		t.Fatal(err)
 	}
@@ -121,6 +124,9 @@ func TestNoSmallerPicture(t *testing.T) {
 	r.Adapt(100_000)
 	if got := r.ResolutionNow(); got != "1280x720" {
 		t.Errorf("%s is sent where the codec refuses half of it", got)
+	}
+	if said := log.String(); strings.Contains(said, "the picture is made") {
+		t.Errorf("the log says\n%s", said)
 	}
 	r.goesOn(t)
 }

@@ -33,6 +33,7 @@ type fakeSource struct {
 	busy     bool          // SetRate is refused
 	slow     time.Duration // Control takes so long
 	asked    int           // how often Control was called
+	ill      error         // of Choices and Control
 	fails    error         // of Next
 	mute     bool          // Next gives nothing
 }
@@ -51,7 +52,12 @@ func (s *fakeSource) Choices(w capture.Wish) ([]capture.Choice, error) {
 		w.Width, w.Height = 640, 480
 	}
 	if w.Width > 1280 || w.Height > 720 {
-		return nil, errors.New("up to 1280x720")
+		return nil, &capture.NotOffered{Source: s.Name(), Wanted: fmt.Sprintf("%dx%d", w.Width, w.Height), Offers: "up to 1280x720"}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ill != nil {
+		return nil, s.ill
 	}
 	rate := w.Rate
 	if rate.Float() > 60 {
@@ -123,7 +129,7 @@ func (s *fakeSource) Control(id uint32) (int64, error) {
 	time.Sleep(slow)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.controls[id], nil
+	return s.controls[id], s.ill
 }
 
 func (s *fakeSource) SetControl(id uint32, v int64) error {
