@@ -185,10 +185,11 @@ func (s *Store) Status() Status {
 // ended is not any more.
 func (s *Store) installed() Status {
 	now := readStatus(s.status)
-	switch {
-	case installs(s.status):
+	waits := sizeOf(s.received()) > 0
+	switch ended := now.State == Idle || now.State == Failed; {
+	case installs(s.status) && !(ended && waits): // else it has just begun, and tells what was before
 		return now
-	case sizeOf(s.received()) > 0:
+	case waits:
 		return Status{State: Waiting, Text: "for lenslet-update.service"}
 	case now.State == Failed, now.State == Restarting: // the board does, and its next start resets that
 		return now

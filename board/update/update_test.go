@@ -158,6 +158,26 @@ func TestRestartIsTold(t *testing.T) {
 	}
 }
 
+// An Installer that has just begun tells nothing yet: the file says how the one before
+// ended, and who waits for this one is not told that.
+func TestBeginningIsNotTheEndBefore(t *testing.T) {
+	b := newBench(t, goodInfo, "")
+	b.receive("bundle")
+	for _, before := range []State{Idle, Failed} {
+		if err := errors.Join(os.MkdirAll(b.Dir, 0o755), Status{State: before, Text: "the one before"}.write(b.Dir)); err != nil {
+			t.Fatal(err)
+		}
+		held, free, err := lock(b.Dir)
+		if err != nil || !free {
+			t.Fatal(free, err)
+		}
+		if s := b.store.Status(); s.State != Waiting {
+			t.Errorf("after %s: %+v", before, s)
+		}
+		_ = held.Close()
+	}
+}
+
 // One at a time, of whatever kind.
 func TestOneUpdateAtATime(t *testing.T) {
 	b := newBench(t, goodInfo, "exec sleep 1000")
