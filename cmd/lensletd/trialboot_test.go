@@ -90,13 +90,8 @@ func TestTrialOfAGoodSystem(t *testing.T) {
 
 // Where nothing is sent in clear, the viewer comes by TLS.
 func TestTrialWithSRTPRequired(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	secure := l.Addr().String()
-	l.Close()
-	start(t, "-config", written(t, "listen_tls = \""+secure+"\"\nsrtp = \"require\"\n"), "-source", "pattern", "-set", "resolution=320x240")
+	address, _ := startSecure(t, `srtp = "require"`)
+	secure := host(t, address)
 	var logs bytes.Buffer
 	b, marked := onTrial(t, 3, 1, "", &logs)
 	b.config.Auth, b.config.SRTP, b.config.ListenTLS = "none", "require", secure
@@ -144,22 +139,26 @@ func TestTrialFails(t *testing.T) {
 	}
 	defer silent.Close() // takes connections, and says nothing
 	for name, c := range map[string]struct {
-		change func(*trialBoot)
+		change func(b *trialBoot, stop func())
 		want   string
 	}{
-		"no daemon":  {func(b *trialBoot) { b.config.Listen, b.limit = "127.0.0.1:1", time.Second }, "0 of 50 pictures came within 1s: 127.0.0.1:1: "},
-		"it hangs":   {func(b *trialBoot) { b.config.Listen, b.limit = silent.Addr().String(), time.Second }, "0 of 50 pictures came within 1s"},
-		"no network": {func(b *trialBoot) { b.limit = 10 * time.Second; lostNetwork(t, b) }, "the network is not as it was: away0 has no ipv4"},
-		"no RAUC":    {func(b *trialBoot) { b.markGood = func(context.Context) error { return errors.New("no RAUC") } }, "no RAUC"},
-		"RAUC marks another one": {func(b *trialBoot) { b.markGood = func(context.Context) error { return nil } },
+		"no daemon":  {func(b *trialBoot, _ func()) { b.config.Listen, b.limit = "127.0.0.1:1", time.Second }, "0 of 50 pictures came within 1s: 127.0.0.1:1: "},
+		"it hangs":   {func(b *trialBoot, _ func()) { b.config.Listen, b.limit = silent.Addr().String(), time.Second }, "0 of 50 pictures came within 1s"},
+		"no network": {func(b *trialBoot, stop func()) { lostNetwork(t, b); b.log = onceStreaming(stop) }, "the network is not as it was: away0 has no ipv4"},
+		"no RAUC": {func(b *trialBoot, _ func()) {
+			b.markGood = func(context.Context) error { return errors.New("no RAUC") }
+		}, "no RAUC"},
+		"RAUC marks another one": {func(b *trialBoot, _ func()) { b.markGood = func(context.Context) error { return nil } },
 			"slot 3 was marked good, and 2 boots next"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var logs bytes.Buffer
 			b, _ := onTrial(t, 3, 1, host(t, address), &logs)
 			b.config.Auth = "none"
-			c.change(b)
-			if err := b.run(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			c.change(b, stop)
+			if err := b.run(ctx); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 			if slot := next(t, b); slot != "2" {
@@ -170,6 +169,23 @@ func TestTrialFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// onceStreaming is a log that ends the time of a trial as soon as its pictures came.
+func onceStreaming(end func()) *slog.Logger {
+	return slog.New(slog.NewTextHandler(writer(func(line []byte) {
+		if bytes.Contains(line, []byte("the camera streams")) {
+			end()
+		}
+	}), nil))
+}
+
+// A writer gets what is written.
+type writer func([]byte)
+
+func (w writer) Write(b []byte) (int, error) {
+	w(b)
+	return len(b), nil
 }
 
 func lostNetwork(t *testing.T, b *trialBoot) {
