@@ -3,7 +3,10 @@
 package systemd
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,7 +15,7 @@ import (
 )
 
 // fakeRAUC notes what it is to install, and by whom; a bundle that says so is
-// not ours.
+// not ours. It is nearly done until that was seen.
 const fakeRAUC = `#!/bin/sh
 for file; do :; done
 case "$*" in
@@ -22,6 +25,8 @@ case "$*" in
 	echo "RAUC_MF_VERSION='2.0'" ;;
 *install*)
 	echo "$file $(cat "$file") $(stat -c '%u %a' "$file") $(id -u)" >/run/lenslet-test/installed
+	echo " 99% Copying image."
+	until [ -e /run/lenslet-test/seen ]; do sleep 0.1; done
 	echo "100% Installing done." ;;
 esac
 `
@@ -86,8 +91,21 @@ func TestDebianUpdate(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), patient)
 		defer cancel()
 		camera := "rtsps://admin:" + c.passwords["admin"] + "@" + cameraIP + ":8322" + pin
-		out, _ := c.outside(ctx, filepath.Join(c.root, "usr/bin/lensletctl"), "update", camera, filepath.Join(c.root, "srv/bundle")).CombinedOutput()
-		return string(out)
+		cmd := c.outside(ctx, filepath.Join(c.root, "usr/bin/lensletctl"), "update", camera, filepath.Join(c.root, "srv/bundle"))
+		out, err := cmd.StdoutPipe()
+		cmd.Stderr = cmd.Stdout
+		if err = errors.Join(err, cmd.Start()); err != nil {
+			t.Fatal(err)
+		}
+		var said strings.Builder
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			fmt.Fprintln(&said, lines.Text())
+			if strings.HasSuffix(lines.Text(), " 99 %") {
+				c.run(t, "touch", "/run/lenslet-test/seen")
+			}
+		}
+		_ = cmd.Wait() // what it said tells
+		return said.String()
 	}
 	pin := regexp.MustCompile(`#sha256=[0-9a-f]{64}`).FindString(update(""))
 	if out := update(pin); !strings.Contains(out, "the camera restarts into version 2.0, on trial") {
