@@ -66,7 +66,7 @@ func TestIll(t *testing.T) {
 	}{
 		{unix.EIO, true}, {unix.ENOMEM, true}, {unix.ETIME, true}, {unix.ETIMEDOUT, true}, {unix.EPROTO, true}, {unix.EMFILE, true},
 		{unix.ENOENT, false}, {unix.ENODEV, false}, {unix.ENXIO, false}, {unix.EBUSY, false},
-		{unix.EACCES, false}, {unix.EPERM, false}, {unix.ENOTTY, false}, {unix.EINVAL, false},
+		{unix.EACCES, false}, {unix.EPERM, false}, {unix.ENOTTY, false}, {unix.EINVAL, false}, {unix.EISDIR, false},
 		{errors.New("any"), false}, {nil, false},
 		{&os.PathError{Op: "open", Path: "/dev/video0", Err: unix.EIO}, true},
 		{&v4l2.OpError{Op: "VIDIOC_QUERYCAP", Device: "/dev/video0", Err: unix.ETIMEDOUT}, true},

@@ -49,13 +49,13 @@ func Errors(looked []Looked) []error {
 
 // Ill tells whether an error of an opening is that of a device that is there and
 // fails, so that to start the service or the board anew may help. Neither helps
-// where the node is missing, another program's, not ours to open, or one of another
+// where the node is missing, another program's, not ours to open, or none of the
 // kind, which a driver says by ENOTTY or EINVAL.
 func Ill(err error) bool {
 	switch e := err.(type) {
 	case unix.Errno:
 		return !slices.Contains([]unix.Errno{unix.ENOENT, unix.ENODEV, unix.ENXIO, unix.EBUSY,
-			unix.EACCES, unix.EPERM, unix.ENOTTY, unix.EINVAL}, e)
+			unix.EACCES, unix.EPERM, unix.ENOTTY, unix.EINVAL, unix.EISDIR, unix.ENOTDIR, unix.ELOOP}, e)
 	case interface{ Unwrap() error }:
 		return Ill(e.Unwrap())
 	case interface{ Unwrap() []error }:

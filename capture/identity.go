@@ -90,6 +90,7 @@ type Search struct {
 	id    Identity
 	named string // node that the owner named; "" for any
 	nodes func() ([]string, error)
+	query func(path string) (v4l2.Capability, error)
 	class string // sysfs
 
 	mu        sync.Mutex // guards all below; not held while a node is asked, which may take for ever
@@ -101,7 +102,7 @@ type Search struct {
 // NewSearch looks for a camera that was opened as named; "" is the first that
 // was found.
 func NewSearch(id Identity, named string) *Search {
-	return &Search{id: id, named: named, nodes: v4l2.Devices, class: sysfs}
+	return &Search{id: id, named: named, nodes: v4l2.Devices, query: query, class: sysfs}
 }
 
 // Open opens the camera. While it is away the error is a *NoCamera, which tells
@@ -160,13 +161,9 @@ func (s *Search) likeness(path string, first bool) (int, error) {
 	if err != nil || s.isKnown(path, node.ModTime()) {
 		return another, nil
 	}
-	dev, err := v4l2.Open(path)
+	is, err := s.query(path)
 	if err != nil {
-		return another, fmt.Errorf("cannot be opened: %w", errors.Unwrap(err))
-	}
-	is, err := dev.Capability()
-	if err := errors.Join(err, dev.Close()); err != nil {
-		return another, fmt.Errorf("is no V4L2 device: %w", err)
+		return another, err
 	}
 	like, id := another, identify(path, is, s.class)
 	if is.Capture() {
@@ -184,4 +181,17 @@ func (s *Search) likeness(path string, first bool) (int, error) {
 		s.known[path] = node.ModTime()
 	}
 	return like, nil
+}
+
+// query opens a node to ask what it is. Its errors go on after the path.
+func query(path string) (v4l2.Capability, error) {
+	dev, err := v4l2.Open(path)
+	if err != nil {
+		return v4l2.Capability{}, fmt.Errorf("cannot be opened: %w", errors.Unwrap(err))
+	}
+	is, err := dev.Capability()
+	if err = errors.Join(err, dev.Close()); err != nil {
+		return is, fmt.Errorf("is no V4L2 device: %w", err)
+	}
+	return is, nil
 }

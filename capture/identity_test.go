@@ -2,9 +2,12 @@ package capture
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"lenslet/capture/v4l2"
 )
@@ -77,7 +80,7 @@ func TestSearchOfWhatFails(t *testing.T) {
 	node, device := filepath.Join(root, "dev", "video3"), filepath.Join(root, "usb1", "1-1.2:1.0")
 	class := filepath.Join(root, "class", "video3")
 	for _, dir := range []string{node, device, class} {
-		if err := os.MkdirAll(dir, 0o755); err != nil { // a directory cannot be opened as a device
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -88,12 +91,13 @@ func TestSearchOfWhatFails(t *testing.T) {
 		device, want string
 		ill          bool
 	}{
-		{device, "no camera found: " + node + " cannot be opened: is a directory", true},
+		{device, "no camera found: " + node + " cannot be opened: input/output error", true},
 		{filepath.Dir(device), "no camera found: C270 (usb-1.2) is away", false},
 		{"", "no camera found: C270 (usb-1.2) is away", false},
 	} {
 		s := NewSearch(Identity{Driver: "uvcvideo", Card: "C270", Bus: "usb-1.2", Device: c.device}, "")
 		s.nodes, s.class = func() ([]string, error) { return []string{node}, nil }, filepath.Dir(class)
+		s.query = func(string) (is v4l2.Capability, err error) { return is, fmt.Errorf("cannot be opened: %w", unix.EIO) }
 		for range 2 {
 			if _, err := s.Open(quiet()); err == nil || err.Error() != c.want || Ill(err) != c.ill {
 				t.Errorf("%q: %v, ill %v; want %s", c.device, err, Ill(err), c.want)
