@@ -91,6 +91,7 @@ type Search struct {
 	named string // node that the owner named; "" for any
 	nodes func() ([]string, error)
 	query func(path string) (v4l2.Capability, error)
+	open  func(path string, log *slog.Logger) (*Camera, error)
 	class string // sysfs
 
 	mu        sync.Mutex // guards all below; not held while a node is asked, which may take for ever
@@ -102,7 +103,7 @@ type Search struct {
 // NewSearch looks for a camera that was opened as named; "" is the first that
 // was found.
 func NewSearch(id Identity, named string) *Search {
-	return &Search{id: id, named: named, nodes: v4l2.Devices, query: query, class: sysfs}
+	return &Search{id: id, named: named, nodes: v4l2.Devices, query: query, open: OpenCamera, class: sysfs}
 }
 
 // Open opens the camera. While it is away the error is a *NoCamera, which tells
@@ -126,10 +127,10 @@ func (s *Search) Open(log *slog.Logger) (*Camera, error) {
 		}
 	}
 	if best > another {
-		return OpenCamera(path, log)
+		return s.open(path, log)
 	}
 	if time.Since(began) > replaceAfter {
-		camera, err := OpenCamera(s.named, log)
+		camera, err := s.open(s.named, log)
 		if !errors.As(err, new(*NoCamera)) { // what others say is not about this one
 			return camera, err
 		}

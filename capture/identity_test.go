@@ -3,6 +3,7 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -98,7 +99,10 @@ func TestSearchOfWhatFails(t *testing.T) {
 		s := NewSearch(Identity{Driver: "uvcvideo", Card: "C270", Bus: "usb-1.2", Device: c.device}, "")
 		s.nodes, s.class = func() ([]string, error) { return []string{node}, nil }, filepath.Dir(class)
 		s.query = func(string) (is v4l2.Capability, err error) { return is, fmt.Errorf("cannot be opened: %w", unix.EIO) }
-		for range 2 {
+		s.open = func(string, *slog.Logger) (*Camera, error) {
+			return nil, &NoCamera{Looked: []Looked{{"/dev/video9", unix.EIO}}}
+		}
+		for range 2 { // the second time another camera could take its place
 			if _, err := s.Open(quiet()); err == nil || err.Error() != c.want || Ill(err) != c.ill {
 				t.Errorf("%q: %v, ill %v; want %s", c.device, err, Ill(err), c.want)
 			}
