@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -216,6 +217,57 @@ func TestClosesWhileADeviceHangs(t *testing.T) {
 		if d := time.Since(began); d > 2*time.Second {
 			t.Errorf("the end took %v", d)
 		}
+	})
+}
+
+// TestTendedUntilItGivesUp: who feeds the watchdog is told to as long as frames come
+// or something is left to try, not longer, and again when they come after all.
+func TestTendedUntilItGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tended atomic.Int64
+		gaveUp := make(chan int64, 1)
+		r := newRigWith(t, func(_ *rig, cfg *PipelineConfig) {
+			cfg.Tended = func() { tended.Add(1) }
+			cfg.GaveUp = func() { gaveUp <- tended.Load() }
+		})
+		r.source.set(func() { r.source.mute = true })
+		before := tended.Load()
+		until := <-gaveUp
+		if until-before < 10 { // of 200
+			t.Errorf("tended %d times while it was mended", until-before)
+		}
+		time.Sleep(time.Second)
+		if now := tended.Load(); now != until {
+			t.Errorf("tended %d times with nothing left to try", now-until)
+		}
+		r.source.set(func() { r.source.mute = false })
+		r.wait(t, func() bool { return tended.Load() > until })
+	})
+}
+
+// TestHungOpeningGivesUp: a driver that does not even answer to being opened is
+// nothing to wait for.
+func TestHungOpeningGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang, gaveUp := make(chan struct{}), make(chan struct{})
+		startRigWith(t, func(r *rig, cfg *PipelineConfig) {
+			cfg.Source, cfg.OpenEncoder = nil, (&stock{}).openCodec
+			cfg.OpenSource = func() (Source, error) { <-hang; return nil, unix.ENODEV }
+			cfg.GaveUp = func() { close(gaveUp) }
+			cfg.Waiting = func() {
+				select {
+				case <-hang:
+				default:
+					t.Error("it waits for a device that hangs")
+				}
+			}
+		}, func(*rig) {})
+		select {
+		case <-gaveUp:
+		case <-time.After(time.Minute):
+			t.Error("it does not give up")
+		}
+		close(hang)
 	})
 }
 

@@ -1,7 +1,10 @@
 package encoder
 
 import (
+	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -37,6 +40,51 @@ func TestRungAt(t *testing.T) {
 		if got := rungAt(c.silence, c.interval); got != c.want {
 			t.Errorf("%v without a picture, which come every %v: %d, want %d", c.silence, c.interval, got, c.want)
 		}
+	}
+}
+
+// The supervisor is called for by a silence in which no device was waited for.
+func TestHopeless(t *testing.T) {
+	const ms = time.Millisecond
+	now := time.Unix(1000, 0)
+	for _, c := range []struct {
+		silence, waited, interval time.Duration
+		want                      bool
+	}{
+		{9999 * ms, time.Hour, 40 * ms, false},
+		{10000 * ms, time.Hour, 40 * ms, true},
+		{time.Hour, 100 * ms, 40 * ms, false}, // a device that was away came back
+		{time.Hour, 9999 * ms, 40 * ms, false},
+		{time.Hour, 10000 * ms, 40 * ms, true},
+		{59 * time.Second, time.Hour, time.Second, false},
+		{60 * time.Second, time.Hour, time.Second, true},
+		{19 * time.Minute, time.Hour, 20 * time.Second, false},
+	} {
+		tr := trouble{waited: now.Add(-c.waited)}
+		if got := tr.hopeless(condition{now: now, silence: c.silence, interval: c.interval}); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+	if never := (trouble{}); !never.hopeless(condition{now: now, silence: time.Hour}) {
+		t.Error("a stream that waited for nothing may stand still for ever")
+	}
+}
+
+// The service is fed before each step against a stream that stands still, at the
+// latest a fifth of WatchdogSec= before it: so the longest step ends in time.
+func TestStepsAreShorterThanTheWatchdog(t *testing.T) {
+	unit, err := os.ReadFile("../systemd/lenslet.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^WatchdogSec=(\d+)$`).FindSubmatch(unit)
+	if m == nil {
+		t.Fatal("no WatchdogSec= in lenslet.service")
+	}
+	seconds, _ := strconv.Atoi(string(m[1]))
+	longest := stopLimit + 2*closeLimit + startLimit + 5*lateGrace
+	if left := time.Duration(seconds) * time.Second * 4 / 5; longest >= left {
+		t.Errorf("a step takes up to %v, and the watchdog waits for %v at least", longest, left)
 	}
 }
 

@@ -56,6 +56,7 @@ type PipelineConfig struct {
 	State       func(string)    // is told each new state of Health, and must not call the pipeline; may be nil
 	GaveUp      func()          // is called when the stream stands still in spite of all (ladder.go), once each time; may be nil
 	Waiting     func()          // is called now and then while there is no camera, never together with Publish; may be nil
+	Tended      func()          // is called several times a second while the stream flows, or may yet be mended: until GaveUp; may be nil
 
 	// OpenSlate opens an encoder that reads frames where they lie, and is done with
 	// each when Encode returns. While there is no picture one is made by it that

@@ -99,6 +99,7 @@ func (p *Pipeline) watch(ctx context.Context, err error) {
 	var t trouble
 	for {
 		next.Reset(p.look(ctx, &t, err))
+		p.tend(&t)
 		err = nil
 		select {
 		case <-ctx.Done():
@@ -156,6 +157,14 @@ func (p *Pipeline) wait(t *trouble) {
 		p.gate.Lock()
 		defer p.gate.Unlock()
 		p.cfg.Waiting()
+	}
+}
+
+// tend says that the stream flows, or may yet be mended, also while a change is
+// under way.
+func (p *Pipeline) tend(t *trouble) {
+	if c, _ := p.condition(nil); p.cfg.Tended != nil && !t.hopeless(c) {
+		p.cfg.Tended()
 	}
 }
 

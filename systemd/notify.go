@@ -30,6 +30,12 @@ func (n Notifier) Stopping() error { return n.send("STOPPING=1") }
 // Watchdog says that the service is well: WATCHDOG=1. See WatchdogInterval.
 func (n Notifier) Watchdog() error { return n.send("WATCHDOG=1") }
 
+// Extend says that the service, which is not ready yet, needs that much more time
+// from now: EXTEND_TIMEOUT_USEC. It never shortens what it has.
+func (n Notifier) Extend(d time.Duration) error {
+	return n.send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", d.Microseconds()))
+}
+
 func (n Notifier) send(state string) error {
 	if n.socket == "" {
 		return nil
@@ -47,7 +53,7 @@ func (n Notifier) send(state string) error {
 }
 
 // WatchdogInterval is the time within which the manager expects Watchdog to be
-// called, from WATCHDOG_USEC and WATCHDOG_PID; half of it is a good period. It
+// called, from WATCHDOG_USEC and WATCHDOG_PID; half of it, or less, is a good period. It
 // is 0 where no watchdog runs, or where it watches another process.
 func WatchdogInterval(getenv func(string) string) (time.Duration, error) {
 	usec := getenv("WATCHDOG_USEC")

@@ -48,6 +48,7 @@ func TestNotifierSends(t *testing.T) {
 		{"ready", Notifier.Ready, "READY=1"},
 		{"stopping", Notifier.Stopping, "STOPPING=1"},
 		{"watchdog", Notifier.Watchdog, "WATCHDOG=1"},
+		{"extend", func(n Notifier) error { return n.Extend(15 * time.Second) }, "EXTEND_TIMEOUT_USEC=15000000"},
 	}
 	sockets := map[string]string{
 		"path":     filepath.Join(t.TempDir(), "notify"),

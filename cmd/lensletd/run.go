@@ -211,6 +211,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 		PublishSlate:    func(u *encoder.Unit) { d.stream.Publish(u) },
 		GaveUp:          func() { d.rescue.gaveUp() },
 		Waiting:         func() { d.beat.wait(); d.kept.acquit() },
+		Tended:          func() { d.beat.tend() },
 		AdaptResolution: d.AdaptResolution,
 	}
 	d.fitBoard(&cfg)
@@ -238,7 +239,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	cfg.Source, cfg.OpenSource, cfg.Came = d.source, again.open, d.came
 	d.pipeline = encoder.NewPipeline(cfg)
 	d.beat = newHeartbeat(systemd.NewNotifier(os.Getenv), d.announce, d.log)
-	d.rescue = newRescue(&d.config, d.beat.every > 0, d.log)
+	d.rescue = newRescue(&d.config, d.beat.interval > 0, d.log)
 	err = d.pipeline.Preset(d.set)
 	for err != nil && d.passOver(err, d.log.Warn) {
 		err = d.pipeline.Preset(d.set)
