@@ -28,8 +28,8 @@ const (
 // image's unit starts the board anew then; others start the daemon.
 var errReboot = errors.New("camera or encoder give no pictures, also after restarts: the board should be started anew")
 
-// A rescue counts the starts in a row that systemd's watchdog ended, since no
-// picture came. After some of them the board is started anew, but only once: what
+// A rescue counts the starts in a row that gave up, since no picture came, or a
+// device could not even be opened. After some of them the board is started anew, but only once: what
 // that does not mend it does not mend, and there may just be nothing to see. Where
 // the count cannot be kept the board is left alone.
 type rescue struct {
@@ -48,8 +48,8 @@ func newRescue(c *config, active bool, log *slog.Logger) *rescue {
 	return r
 }
 
-// gaveUp notes that the watchdog is not fed any more. It is called once by a
-// stream that stands still.
+// gaveUp notes that nothing is left to try but another start. It is called once, by a
+// stream that stands still, or for a device that cannot be opened.
 func (r *rescue) gaveUp() {
 	if !r.active {
 		return
@@ -109,6 +109,16 @@ func (r *rescue) frame() {
 	r.well.Store(true)
 	if dir, err := r.config.statePath(); err == nil {
 		_ = os.Remove(filepath.Join(dir, rescueFile)) // what cannot be removed keeps the board from being started anew
+	}
+}
+
+// hopeless tells whether the board is to be started anew.
+func (r *rescue) hopeless() bool {
+	select {
+	case <-r.hope:
+		return true
+	default:
+		return false
 	}
 }
 

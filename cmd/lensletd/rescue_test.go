@@ -16,18 +16,6 @@ import (
 	"lenslet/encoder"
 )
 
-// hopeless tells whether the board is to be started anew.
-func (r *rescue) hopeless() bool {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	select {
-	case <-r.hope:
-		return errors.Is(r.await(context.Background()), errReboot)
-	default:
-		return r.await(ctx) != nil
-	}
-}
-
 // TestRescue: of starts that give up in a row the third starts the board anew,
 // and none after it, until pictures came for a while.
 func TestRescue(t *testing.T) {
@@ -43,6 +31,14 @@ func TestRescue(t *testing.T) {
 		if got := r.hopeless(); got != want {
 			t.Errorf("the board is to be started anew: %v, want %v", got, want)
 		}
+		ctx, cancel := context.WithCancel(context.Background())
+		if !want {
+			cancel()
+		}
+		if err := r.await(ctx); errors.Is(err, errReboot) != want || (err != nil) != want {
+			t.Errorf("it ends with %v", err)
+		}
+		cancel()
 	}
 	for range 2 {
 		for _, want := range []bool{false, false, true, false, false} {

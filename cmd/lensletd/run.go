@@ -87,8 +87,9 @@ type daemon struct {
 	sets      *keptSets     // nil: likewise
 }
 
-// timing is that of the server: rtspd's own, but in tests.
-type timing struct{ session, nonce time.Duration }
+// timing is that of the server, and of the opening of devices; 0, but in tests, is
+// the usual one.
+type timing struct{ session, nonce, open time.Duration }
 
 // serve opens everything, and runs until ctx ends or a part fails.
 func (d *daemon) serve(ctx context.Context) error {
@@ -148,8 +149,10 @@ func (d *daemon) open() (err error) {
 			return usagef("%v", err)
 		}
 	}
+	d.beat = newHeartbeat(systemd.NewNotifier(os.Getenv), d.announce, d.log)
+	d.rescue = newRescue(&d.config, d.beat.interval > 0, d.log)
 	var p *parameters
-	p, err = d.openPipeline()
+	p, err = d.openInTime()
 	if err != nil {
 		return err
 	}
@@ -238,8 +241,6 @@ func (d *daemon) openPipeline() (*parameters, error) {
 	again.know(d.source)
 	cfg.Source, cfg.OpenSource, cfg.Came = d.source, again.open, d.came
 	d.pipeline = encoder.NewPipeline(cfg)
-	d.beat = newHeartbeat(systemd.NewNotifier(os.Getenv), d.announce, d.log)
-	d.rescue = newRescue(&d.config, d.beat.interval > 0, d.log)
 	err = d.pipeline.Preset(d.set)
 	for err != nil && d.passOver(err, d.log.Warn) {
 		err = d.pipeline.Preset(d.set)
