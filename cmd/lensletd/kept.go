@@ -68,6 +68,7 @@ func (d *daemon) recall(serving bool) {
 	for _, p := range d.set {
 		k.base[p.Name] = p.Value
 	}
+	k.trial.boot = bootID(d.boardRoot())
 	if dir, err := d.statePath(); err == nil { // without one: said when something is set
 		k.read(dir)
 	}
@@ -244,12 +245,12 @@ func (k *keeper) writeSettings() {
 	}
 	if err != nil {
 		k.complain(err)
-		k.mu.Lock()
-		k.dirty = true
-		k.mu.Unlock()
-		return
 	}
-	k.warned = false
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.dirty = k.dirty || err != nil; err == nil {
+		k.warned = false
+	}
 }
 
 // text is the file. The caller holds mu.
@@ -272,6 +273,8 @@ func (k *keeper) text() []byte {
 
 // complain says that nothing can be kept, unless it was said.
 func (k *keeper) complain(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if !k.warned {
 		k.log.Warn("what is set and seen cannot be kept for the next start", "error", err)
 	}

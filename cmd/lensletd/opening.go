@@ -45,12 +45,18 @@ func (d *daemon) openInTime() (*parameters, error) {
 	case <-ctx.Done():
 	}
 	if isFault(o.err) {
-		d.rescue.gaveUp()
+		d.gaveUp()
 		if d.rescue.hopeless() {
 			o.err = fmt.Errorf("%w: %w", errReboot, o.err)
 		}
 	}
 	return o.p, o.err
+}
+
+// gaveUp counts that nothing is left to try but another start.
+func (d *daemon) gaveUp() {
+	d.kept.gaveUp()
+	d.rescue.gaveUp()
 }
 
 // isFault tells whether a device failed. One that is not there, or in use, or was

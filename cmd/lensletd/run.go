@@ -212,7 +212,7 @@ func (d *daemon) openPipeline() (*parameters, error) {
 			d.sets.settle(s)
 		},
 		PublishSlate:    func(u *encoder.Unit) { d.stream.Publish(u) },
-		GaveUp:          func() { d.rescue.gaveUp() },
+		GaveUp:          d.gaveUp,
 		Waiting:         func() { d.beat.wait(); d.kept.acquit() },
 		Tended:          func() { d.beat.tend() },
 		AdaptResolution: d.AdaptResolution,

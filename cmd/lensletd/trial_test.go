@@ -25,6 +25,7 @@ func exists(t *testing.T, file string) bool {
 // kept.
 func TestTrials(t *testing.T) {
 	const fail, stop, late, good, away, check = "fail", "stop", "late", "good", "away", "check"
+	const cut, gaveUp = "cut", "gave up" // the board ends too: power goes, or lensletd has it restarted
 	for _, c := range []struct {
 		starts []string
 		aside  bool // after them
@@ -39,12 +40,30 @@ func TestTrials(t *testing.T) {
 		{[]string{away, away, away}, false},
 		{[]string{fail, away, fail}, false},
 		{[]string{fail, check, check}, false},
+		{[]string{cut, cut, cut}, false},
+		{[]string{cut, cut, cut, cut}, true}, // the board hangs
+		{[]string{cut, cut, cut, good, cut}, false},
+		{[]string{cut, cut, cut, stop, stop}, false},
+		{[]string{cut, stop, fail, cut}, false},
+		{[]string{fail, cut, stop, fail}, true},
+		{[]string{gaveUp, cut}, false},
+		{[]string{gaveUp, stop, gaveUp}, true},
 		{[]string{fail, "changed", fail}, false},
 		{[]string{fail, "changed", fail, fail}, true},
 	} {
 		dir := keptIn(t, "[set]\ngop = \"5\"\n")
+		root, boots := t.TempDir(), 0
+		reboot := func() {
+			boots++
+			file := filepath.Join(root, "proc/sys/kernel/random/boot_id")
+			if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, fmt.Appendf(nil, "boot-%d\n", boots), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		reboot()
 		start := func(how string) *keeper {
 			d := daemonOf(t, io.Discard, io.Discard, "")
+			d.root = root
 			d.recall(how != check)
 			d.kept.begin()
 			return d.kept
@@ -73,6 +92,14 @@ func TestTrials(t *testing.T) {
 			case away:
 				k.acquit()
 				ended()
+			case cut:
+				ended()
+				reboot()
+			case gaveUp:
+				k.gaveUp()
+				k.gaveUp()
+				ended()
+				reboot()
 			case "changed":
 				k.note("gop", fmt.Sprint(i+10))
 				ended()
@@ -92,7 +119,7 @@ func TestTrials(t *testing.T) {
 }
 
 func TestTrialFileOfNoUse(t *testing.T) {
-	for _, text := range []string{"", "x", "2", "2 zz\n", "-1 0\n", "99999999999999999999 00000000\n"} {
+	for _, text := range []string{"", "x", "2", "2 zz\n", "-1 0\n", "99999999999999999999 00000000\n", "5 5 00000000 -\n", "5 5 00000000\n"} {
 		dir := keptIn(t, "[set]\ngop = \"5\"\n")
 		if err := os.WriteFile(filepath.Join(dir, trialFile), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
