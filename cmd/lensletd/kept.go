@@ -107,7 +107,8 @@ func (k *keeper) read(dir string) {
 	k.trial.read(filepath.Join(dir, trialFile), crc32.ChecksumIEEE(text))
 }
 
-// usable are the values that count, in the order of their names.
+// usable are the values that count, in the order of their names. While it keeps, the
+// caller holds mu.
 func (k *keeper) usable() (list []encoder.Parameter) {
 	for name, value := range k.values {
 		if !k.fixed[name] && k.was[name] == k.base[name] {
@@ -230,9 +231,9 @@ func (k *keeper) write() {
 
 func (k *keeper) writeSettings() {
 	k.mu.Lock()
-	text := []byte(nil)
+	text, tried := []byte(nil), false
 	if k.dirty {
-		text = k.text()
+		text, tried = k.text(), len(k.usable()) > 0
 	}
 	k.dirty = false
 	k.mu.Unlock()
@@ -240,6 +241,9 @@ func (k *keeper) writeSettings() {
 		return
 	}
 	dir, err := k.dir()
+	if err == nil && tried { // before they can be used by another start
+		err = k.trial.change(filepath.Join(dir, trialFile), crc32.ChecksumIEEE(text))
+	}
 	if err == nil {
 		err = durable.Write(filepath.Join(dir, keptFile), 0o600, text)
 	}

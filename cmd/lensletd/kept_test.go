@@ -180,6 +180,7 @@ func TestKeptRoundTrip(t *testing.T) {
 		d.kept.note(name, value)
 	}
 	stop()
+	d.kept.stopped()
 	info, err := os.Stat(filepath.Join(dir, keptFile))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v, %v", info, err)

@@ -31,7 +31,8 @@ const (
 )
 
 // A trial counts the starts with the same kept settings that came to nothing: that
-// ended in a crash, a kill, or an error, or brought no frames for long.
+// ended in a crash, a kill, or an error, or brought no frames for long. The run in
+// which they were set is the first.
 type trial struct {
 	boot    string // identifies that of the board
 	serving bool   // else nothing is tried
@@ -104,6 +105,17 @@ func (t *trial) begin() error {
 	t.anew.Store(true)
 	t.open.Store(true)
 	return t.write(t.boot)
+}
+
+// change begins with other settings, in the middle of a run.
+func (t *trial) change(file string, sum uint32) error {
+	t.mu.Lock()
+	t.file = file
+	if t.sum != sum {
+		t.sum, t.tries, t.cuts = sum, 0, 0
+	}
+	t.mu.Unlock()
+	return t.begin()
 }
 
 // judge takes what was kept out of the way, if it failed too often.

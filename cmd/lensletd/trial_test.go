@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,7 @@ func exists(t *testing.T, file string) bool {
 // kept.
 func TestTrials(t *testing.T) {
 	const fail, stop, late, good, away, check = "fail", "stop", "late", "good", "away", "check"
+	const changed, proven = "changed", "changed, and proven"
 	const cut, gaveUp = "cut", "gave up" // the board ends too: power goes, or lensletd has it restarted
 	for _, c := range []struct {
 		starts []string
@@ -48,8 +50,13 @@ func TestTrials(t *testing.T) {
 		{[]string{fail, cut, stop, fail}, true},
 		{[]string{gaveUp, cut}, false},
 		{[]string{gaveUp, stop, gaveUp}, true},
-		{[]string{fail, "changed", fail}, false},
-		{[]string{fail, "changed", fail, fail}, true},
+		{[]string{fail, changed}, false},
+		{[]string{fail, changed, stop, stop}, false},
+		{[]string{fail, changed, fail}, true}, // the second that fails with what was changed
+		{[]string{fail, changed, good, fail}, false},
+		{[]string{fail, proven, fail}, false},
+		{[]string{fail, proven, fail, fail}, true},
+		{[]string{changed, changed, changed}, false}, // others each time
 	} {
 		dir := keptIn(t, "[set]\ngop = \"5\"\n")
 		root, boots := t.TempDir(), 0
@@ -100,8 +107,15 @@ func TestTrials(t *testing.T) {
 				k.gaveUp()
 				ended()
 				reboot()
-			case "changed":
+			case changed: // and killed
 				k.note("gop", fmt.Sprint(i+10))
+				ended()
+			case proven: // and killed later
+				k.note("gop", fmt.Sprint(i+10))
+				k.writeSettings()
+				k.frame()
+				k.trial.first = k.trial.first.Add(-proof)
+				k.frame()
 				ended()
 			default: // it is killed
 				ended()
@@ -112,7 +126,7 @@ func TestTrials(t *testing.T) {
 		if aside := len(k.usable()) == 0; aside != c.aside || exists(t, filepath.Join(dir, keptFile+".bad")) != c.aside || exists(t, filepath.Join(dir, keptFile)) == c.aside {
 			t.Errorf("%v: set aside is %v", c.starts, aside)
 		}
-		if n := len(c.starts); n > 0 && trialled != (c.starts[n-1] != good && c.starts[n-1] != away) {
+		if n := len(c.starts); n > 0 && trialled != !slices.Contains([]string{good, away, proven}, c.starts[n-1]) {
 			t.Errorf("%v: a note of the trial is left behind: %v", c.starts, trialled)
 		}
 	}
