@@ -30,6 +30,9 @@ const keptFile = "settings.toml"
 // SD cards wear.
 const settle = time.Second
 
+// writeAgain is how long what could not be written waits, if nothing changes.
+const writeAgain = time.Minute
+
 // A keeper keeps what somebody set while the camera ran, from one start to the
 // next. One value counts as long as the configuration says of that parameter
 // what it said when the value was set, and the command line says nothing.
@@ -41,6 +44,7 @@ type keeper struct {
 	fixed map[string]bool   // names that the command line sets
 	base  map[string]string // what the configuration says
 	wake  chan struct{}     // capacity 1: keep has something to do; never closed
+	again time.Duration     // writeAgain, but in tests
 	trial trial
 	sets  *keptSets // nil: none
 
@@ -60,7 +64,7 @@ func (d *daemon) recall(serving bool) {
 	}
 	k := &keeper{
 		dir: d.stateDir, log: d.log, fixed: d.fixed, base: map[string]string{}, wake: make(chan struct{}, 1),
-		values: map[string]string{}, was: map[string]string{},
+		again: writeAgain, values: map[string]string{}, was: map[string]string{},
 	}
 	if d.Name != "" {
 		k.base["name"] = d.Name
@@ -200,13 +204,16 @@ func (k *keeper) rouse() {
 }
 
 // keep writes what changes, at most once in settle, until ctx ends. What cannot
-// be written is said once, and tried again with the next change.
+// be written is said once, and tried again with the next change, or a while later.
 func (k *keeper) keep(ctx context.Context) error {
+	again := time.NewTimer(k.again)
+	defer again.Stop()
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
+		case <-again.C:
 		case <-k.wake:
-			k.forgetTrial()
+			_ = k.forgetTrial() // write says so
 			wait := time.NewTimer(settle)
 			select {
 			case <-ctx.Done():
@@ -214,22 +221,24 @@ func (k *keeper) keep(ctx context.Context) error {
 			}
 			wait.Stop()
 		}
-		k.write()
+		if again.Stop(); !k.write() {
+			again.Reset(k.again)
+		}
 	}
-	k.forgetTrial()
 	k.write()
 	return nil
 }
 
-// write writes what is not yet written.
-func (k *keeper) write() {
-	k.writeSettings()
-	if err := k.sets.write(k.dir); err != nil {
+// write writes what is not yet written. False: that is to be tried again.
+func (k *keeper) write() bool {
+	err := errors.Join(k.forgetTrial(), k.writeSettings(), k.sets.write(k.dir))
+	if err != nil {
 		k.complain(err)
 	}
+	return err == nil
 }
 
-func (k *keeper) writeSettings() {
+func (k *keeper) writeSettings() error {
 	k.mu.Lock()
 	text, tried := []byte(nil), false
 	if k.dirty {
@@ -238,7 +247,7 @@ func (k *keeper) writeSettings() {
 	k.dirty = false
 	k.mu.Unlock()
 	if text == nil {
-		return
+		return nil
 	}
 	dir, err := k.dir()
 	if err == nil && tried { // before they can be used by another start
@@ -247,14 +256,12 @@ func (k *keeper) writeSettings() {
 	if err == nil {
 		err = durable.Write(filepath.Join(dir, keptFile), 0o600, text)
 	}
-	if err != nil {
-		k.complain(err)
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.dirty = k.dirty || err != nil; err == nil {
 		k.warned = false
 	}
+	return err
 }
 
 // text is the file. The caller holds mu.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -251,6 +252,37 @@ func TestSettingsThatCannotBeKept(t *testing.T) {
 	k.write()
 	if n := strings.Count(logs.String(), "cannot be kept"); n != 2 {
 		t.Errorf("the log says:\n%s", &logs)
+	}
+}
+
+// What could not be written is written when there is room, also if nothing changes
+// any more.
+func TestWrittenWhenThereIsRoom(t *testing.T) {
+	file := filepath.Join(filepath.Dir(newState(t)), keptFile)
+	var full atomic.Bool
+	full.Store(true)
+	logs := &buffer{}
+	d := daemonOf(t, logs, io.Discard, "")
+	d.recall(true)
+	tried := make(chan struct{}, 1000)
+	d.kept.again = 10 * time.Millisecond
+	d.kept.dir = func() (string, error) {
+		tried <- struct{}{}
+		if full.Load() {
+			return "", errors.New("no space left on device")
+		}
+		return d.stateDir()
+	}
+	stop := d.kept.run(t)
+	defer stop()
+	d.kept.note("gop", "5")
+	for range 3 {
+		<-tried
+	}
+	full.Store(false)
+	waitFor(t, time.Minute, "it is written", func() bool { b, _ := os.ReadFile(file); return bytes.Contains(b, []byte(`"gop" = "5"`)) })
+	if n := strings.Count(logs.String(), "cannot be kept"); n != 1 {
+		t.Errorf("the log says:\n%s", logs)
 	}
 }
 

@@ -165,16 +165,17 @@ func (k *keeper) acquit() {
 }
 
 // forgetTrial removes the note of a trial that is over.
-func (k *keeper) forgetTrial() {
+func (k *keeper) forgetTrial() error {
 	k.trial.mu.Lock()
 	defer k.trial.mu.Unlock()
 	if k.trial.begun.IsZero() || k.trial.open.Load() {
-		return
+		return nil
 	}
-	k.trial.begun = time.Time{}
-	if err := k.trial.remove(); err != nil {
-		k.complain(err)
+	err := k.trial.remove()
+	if err == nil {
+		k.trial.begun = time.Time{}
 	}
+	return err
 }
 
 // gaveUp counts a start in which nothing was left to try, whatever ends it.
