@@ -21,22 +21,27 @@ func NewNotifier(getenv func(string) string) Notifier {
 }
 
 // Ready says that the service is up: READY=1.
-func (n Notifier) Ready() error { return n.send("READY=1") }
+func (n Notifier) Ready() error { return n.send("READY=1", time.Time{}) }
 
 // Stopping says that the service is going down because it was asked to:
 // STOPPING=1.
-func (n Notifier) Stopping() error { return n.send("STOPPING=1") }
+func (n Notifier) Stopping() error { return n.send("STOPPING=1", time.Time{}) }
+
+// patience is how long a manager that has enough to read may hold up who repeats
+// the message anyway.
+const patience = 10 * time.Millisecond
 
 // Watchdog says that the service is well: WATCHDOG=1. See WatchdogInterval.
-func (n Notifier) Watchdog() error { return n.send("WATCHDOG=1") }
+func (n Notifier) Watchdog() error { return n.send("WATCHDOG=1", time.Now().Add(patience)) }
 
 // Extend says that the service, which is not ready yet, needs that much more time
 // from now: EXTEND_TIMEOUT_USEC. It never shortens what it has.
 func (n Notifier) Extend(d time.Duration) error {
-	return n.send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", d.Microseconds()))
+	return n.send(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", d.Microseconds()), time.Now().Add(patience))
 }
 
-func (n Notifier) send(state string) error {
+// send waits until the deadline; the zero one is none.
+func (n Notifier) send(state string, deadline time.Time) error {
 	if n.socket == "" {
 		return nil
 	}
@@ -46,6 +51,9 @@ func (n Notifier) send(state string) error {
 		return fmt.Errorf("notify the service manager: %w", err)
 	}
 	defer func() { _ = c.Close() }()
+	if err := c.SetWriteDeadline(deadline); err != nil {
+		return fmt.Errorf("notify the service manager: %w", err)
+	}
 	if _, err := c.Write([]byte(state)); err != nil {
 		return fmt.Errorf("notify the service manager: %w", err)
 	}

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -37,6 +38,23 @@ func heard(t *testing.T, c *net.UnixConn) string {
 		t.Fatal(err)
 	}
 	return string(b[:n])
+}
+
+// TestNotifierDoesNotWait: a manager that does not read holds up neither pictures nor
+// what mends them.
+func TestNotifierDoesNotWait(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "notify")
+	manager(t, name)
+	n := NewNotifier(env(map[string]string{"NOTIFY_SOCKET": name}))
+	for name, send := range map[string]func() error{"watchdog": n.Watchdog, "extend": func() error { return n.Extend(time.Second) }} {
+		var err error
+		for i := 0; err == nil && i < 100_000; i++ { // net.unix.max_dgram_qlen is far less
+			err = send()
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestNotifierSends(t *testing.T) {
