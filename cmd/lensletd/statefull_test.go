@@ -90,8 +90,17 @@ func TestStateThatTakesNothing(t *testing.T) {
 				t.Errorf("gop is %s", got)
 			}
 			waitFor(t, 20*time.Second, "a warning", func() bool { return strings.Contains(p.logs.String(), "cannot be kept") })
-			if n := strings.Count(p.logs.String(), "level=WARN"); n != 1 {
-				t.Errorf("%d warnings:\n%s", n, p.logs)
+			kept, others := 0, 0
+			for line := range strings.Lines(p.logs.String()) {
+				switch {
+				case strings.Contains(line, "cannot be kept"):
+					kept++
+				case strings.Contains(line, "level=WARN") && !strings.Contains(line, "stands still"): // as on a busy machine
+					others++
+				}
+			}
+			if kept != 1 || others != 0 {
+				t.Errorf("%d and %d warnings:\n%s", kept, others, p.logs)
 			}
 			if after, err := os.ReadFile(filepath.Join(dir, passwordFile)); err != nil || !bytes.Equal(after, passwords) {
 				t.Errorf("the passwords are %q, %v", after, err)
