@@ -310,7 +310,7 @@ func TestSoak(t *testing.T) {
 	racing := startSoaked(t, "race", soakedProgram(t, "race", "-race"), "majority", seed+1)
 	plain.marks = watchMarkers(plain)
 	soaks := []*soaked{plain, racing}
-	witness(t, soaks)
+	attest(t, soaks)
 
 	bear(soaks, soakWarm, 5*time.Second)
 	start, before := plain.settled(math.MaxInt), plain.memory()

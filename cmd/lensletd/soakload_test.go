@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -211,33 +210,20 @@ func (s *soaked) excuse(from, to time.Time) int {
 	return len(s.faults) - 1
 }
 
-// witness notes when this process, which is as important as lensletd, got no time:
-// then nobody did, as when a virtual machine is moved, and pictures are lost as when
-// lensletd is frozen. More than a hundredth of all the time is too much to say anything.
-func witness(t *testing.T, soaks []*soaked) {
-	const tick, least = 10 * time.Millisecond, 100 * time.Millisecond
-	ctx, cancel := context.WithCancel(context.Background())
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		begun, stood, times := time.Now(), time.Duration(0), 0
-		for last := begun; ctx.Err() == nil; {
-			time.Sleep(tick)
-			now := time.Now()
-			if d := now.Sub(last); d > least {
-				stood += d
-				times++
-				for _, s := range soaks {
-					s.excuse(last, now)
-				}
-			}
-			last = now
-		}
-		t.Logf("the computer stood still %d times, %v in all", times, stood)
-		if all := time.Since(begun); stood > all/100 {
-			t.Errorf("the computer stood still for %v of %v", stood, all)
+// attest has a witness excuse what was lost when the computer stood still.
+func attest(t *testing.T, soaks []*soaked) {
+	begun := time.Now()
+	var w *witness
+	t.Cleanup(func() { // after the witness's end
+		if all := time.Since(begun); w.still() > all/100 {
+			t.Errorf("the computer stood still for %v of %v", w.still(), all)
 		}
 	})
-	t.Cleanup(func() { cancel(); watching.Wait() })
+	w = newWitness(t, func(from, to time.Time) {
+		for _, s := range soaks {
+			s.excuse(from, to)
+		}
+	})
 }
 
 // faulty tells whether an instant is one of a fault, or shortly after.
