@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lenslet/board/card"
@@ -279,4 +280,33 @@ func TestTryOutWithoutACamera(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A driver that never returns costs the owner nothing but its opinion.
+func TestCardSettingsWithADriverThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, block := newHanding(t), make(chan struct{})
+		defer close(block)
+		p.tryOut = func(c config) error {
+			return tryOut(t.Context(), c, slog.New(slog.DiscardHandler), func(string, *slog.Logger) (encoder.Source, error) {
+				<-block
+				return nil, &capture.NoCamera{}
+			})
+		}
+		p.put(t, "lenslet.toml", "viewer_password = \"look-7531\"\n[set]\nbitrate = 1000000\n")
+		begun := time.Now()
+		p.boot(t)
+		if took := time.Since(begun); took > 20*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if c := p.told(t); c.Viewer != "look-7531" || len(c.set) != 1 {
+			t.Errorf("%+v", c)
+		}
+		if text := got(t, p.card, "lenslet.toml"); strings.Contains(text, "look-7531") || got(t, p.card, card.CredentialsName) == "" {
+			t.Errorf("the card has the password, or no credentials.txt\n%s", text)
+		}
+		if !strings.Contains(p.logs.String(), "a driver does not answer") {
+			t.Errorf("the log says\n%s", p.logs.String())
+		}
+	})
 }

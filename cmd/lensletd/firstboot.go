@@ -59,7 +59,9 @@ func firstBoot(ctx context.Context, args []string, _, stderr io.Writer) error {
 	h.mounted = func() error { return isMount(h.card) }
 	h.remount = func(writable bool) error { return card.Remount(h.card, writable) }
 	h.setHost = func(name string) error { return unix.Sethostname([]byte(name)) }
-	h.tryOut = func(c config) error { return tryOut(ctx, c, h.log, openSource) }
+	asking, done := context.WithTimeout(ctx, cameraLimit) // in all
+	defer done()
+	h.tryOut = func(c config) error { return tryOut(asking, c, h.log, openSource) }
 	return h.run()
 }
 

@@ -20,11 +20,33 @@ import (
 // new settings: the board may have begun a moment ago.
 const cameraLimit = 10 * time.Second
 
-// tryOut opens camera and encoder with settings, and gives what they refuse.
+// answerLimit is how long drivers may take after that.
+const answerLimit = 5 * time.Second
+
+// tryOut opens camera and encoder with settings, and gives what they refuse. A driver
+// that never returns is left behind: it keeps nobody from their passwords.
 func tryOut(ctx context.Context, c config, log *slog.Logger, open func(string, *slog.Logger) (encoder.Source, error)) error {
-	c.Persist = false
 	ctx, cancel := context.WithTimeout(ctx, cameraLimit)
 	defer cancel()
+	answer := make(chan error, 1) // gets one, also when nobody waits for it
+	go func() { answer <- askUntil(ctx, c, log, open) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-time.After(answerLimit):
+		return errors.New("a driver does not answer")
+	}
+}
+
+// askUntil asks camera and encoder, and again while the camera is away, until ctx
+// ends.
+func askUntil(ctx context.Context, c config, log *slog.Logger, open func(string, *slog.Logger) (encoder.Source, error)) error {
+	c.Persist = false
 	for {
 		d := &daemon{config: c, stdout: io.Discard, id: board.Identify(), log: log, openSource: open}
 		p, err := d.openPipeline()
