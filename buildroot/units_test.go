@@ -61,7 +61,7 @@ func rootfs(t *testing.T) (root string, units []string) {
 	}
 	for _, name := range []string{
 		"lensletd", "lensletctl", "rauc", "curl", "dropbear.service", "rauc.service", "wpa_supplicant@.service", // packages of the image
-		"sh", "mkdir", "kill", "test", "cp", "mount", "agetty", "systemctl", "modprobe", "iw",
+		"sh", "mkdir", "kill", "test", "cp", "mount", "agetty", "systemctl", "modprobe", "iw", "mountpoint",
 	} {
 		if err := os.WriteFile(filepath.Join(root, "usr/bin", name), []byte("#!/bin/sh\n"), 0o755); err != nil {
 			t.Fatal(err)

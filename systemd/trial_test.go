@@ -35,3 +35,22 @@ func TestTrialUnit(t *testing.T) {
 		t.Error("the trial cannot leave its reason to the installer")
 	}
 }
+
+// Nothing keeps the trial from its beginning: a unit whose dependency failed never
+// becomes a failed one, and restarts nothing. What it needs it looks for by itself.
+func TestTrialBegins(t *testing.T) {
+	s := settings(t, "lenslet-trial.service")
+	for key, values := range s {
+		for _, start := range []string{"Requires", "Requisite", "BindsTo", "PartOf", "Assert", "DefaultDependencies", "StateDirectory"} {
+			if strings.HasPrefix(key, start) {
+				t.Errorf("%s=%q", key, values)
+			}
+		}
+	}
+	if c := s["ConditionPathExists"]; !slices.Equal(c, []string{"/proc/device-tree/chosen/bootloader/tryboot"}) {
+		t.Errorf("ConditionPathExists=%q", c)
+	}
+	if mounts := s["ExecStartPre"]; !slices.Equal(mounts, []string{"/bin/mountpoint /boot/card", "/bin/mountpoint /data"}) {
+		t.Errorf("ExecStartPre=%q", mounts)
+	}
+}
