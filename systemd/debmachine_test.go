@@ -22,7 +22,6 @@ import (
 )
 
 const (
-	release    = "bookworm"
 	cameraIP   = "10.77.0.2"
 	playerIP   = "10.77.0.1"
 	patient    = 2 * time.Minute // for what takes a second on a machine that has time
@@ -41,36 +40,11 @@ type machine struct {
 	players string
 }
 
-// rootfs gives the file system of a small Debian as an archive, which is kept.
-// Its timers are off: they would write files while the test counts them.
-func rootfs(t *testing.T) string {
-	t.Helper()
-	kept, err := filepath.Abs("../.cache/deb/" + release + "-1.tar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(kept); err == nil {
-		return kept
-	}
-	if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	fresh := filepath.Join(t.TempDir(), "rootfs.tar")
-	output(t, "mmdebstrap", "--quiet", "--variant=minbase", "--include=systemd,dbus",
-		`--customize-hook=rm -rf "$1"/usr/share/doc "$1"/usr/share/locale "$1"/usr/share/man "$1"/var/lib/apt/lists`,
-		`--customize-hook=ln -s /dev/null "$1/etc/systemd/system/timers.target"`, release, fresh)
-	output(t, "cp", fresh, kept+".part")
-	if err := os.Rename(kept+".part", kept); err != nil {
-		t.Fatal(err)
-	}
-	return kept
-}
-
 // boot starts a machine; the file system is prepared before.
 func boot(t *testing.T, prepare func(root string)) *machine {
 	t.Helper()
 	m := &machine{root: t.TempDir(), log: &bytes.Buffer{}, ended: make(chan struct{})}
-	output(t, "tar", "-C", m.root, "--numeric-owner", "-xf", rootfs(t))
+	output(t, "tar", "-C", m.root, "--numeric-owner", "-xf", output(t, "../.ci/debroot"))
 	prepare(m.root)
 	m.camera, m.players = network(t), network(t)
 	output(t, "ip", "link", "add", "p0", "netns", m.players, "type", "veth", "peer", "name", "c0", "netns", m.camera)
