@@ -142,6 +142,37 @@ func TestDebianPackages(t *testing.T) {
 	}
 }
 
+// Raspberry Pi OS calls ARMv6 armhf, too: the package says before a file is written
+// that this board cannot run what is in it.
+func TestDebianRefusesARMv6(t *testing.T) {
+	bin := t.TempDir()
+	for _, test := range []struct {
+		machine, action string
+		refused         bool
+	}{
+		{"armv6l", "install", true},
+		{"armv6l", "upgrade", true},
+		{"armv6l", "abort-upgrade", false}, // dpkg undoes what it was refused
+		{"armv7l", "install", false},
+		{"aarch64", "install", false}, // a 64-bit kernel below a 32-bit system
+		{"aarch64", "upgrade", false},
+	} {
+		if err := os.WriteFile(filepath.Join(bin, "uname"), []byte("#!/bin/sh\necho "+test.machine+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command("/bin/sh", "debian/preinst.armhf", test.action)
+		cmd.Env = []string{"PATH=" + bin}
+		out, err := cmd.CombinedOutput()
+		want := ""
+		if test.refused {
+			want = "lenslet: this package is for ARMv7, and this board is a Pi 1, Zero or Zero W (ARMv6).\n"
+		}
+		if (err != nil) != test.refused || string(out) != want {
+			t.Errorf("%s on %s: %v, %q", test.action, test.machine, err, out)
+		}
+	}
+}
+
 func sum(t *testing.T, file string) [md5.Size]byte {
 	t.Helper()
 	b, err := os.ReadFile(file)
