@@ -32,20 +32,8 @@ func TestUpdateIsSigned(t *testing.T) {
 // installs by night what calls itself another version than its own.
 func TestBundlesCallThemselvesAsTheirLensletd(t *testing.T) {
 	dir := t.TempDir()
-	tree, out := filepath.Join(dir, "tree"), filepath.Join(dir, "out")
+	tree, out := fakeTree(t, dir), filepath.Join(dir, "out")
 	makeKeys(t, filepath.Join(dir, "keys"))
-	for name, text := range map[string]string{
-		"Config.in.legacy": "",
-		"Makefile": "all lenslet-dirclean defconfig:\n\t@echo $@ $(LENSLET_RELEASE) >>$(O)/said\n" +
-			"\t@[ $@ != defconfig ] || touch $(O)/.config\n",
-	} {
-		if err := os.MkdirAll(tree, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(tree, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for _, release := range []string{"v1", "v2"} {
 		run(t, nil, "make", "-s", "BUILDROOT="+tree, "OUTPUT="+out, "KEYS="+dir+"/keys", "RELEASE="+release, "zerow")
 	}
@@ -61,6 +49,53 @@ func TestBundlesCallThemselvesAsTheirLensletd(t *testing.T) {
 		if !strings.Contains(read(t, file), name) {
 			t.Errorf("%s has no %q", file, name)
 		}
+	}
+}
+
+// fakeTree is a Buildroot that notes what it is told.
+func fakeTree(t *testing.T, dir string) string {
+	t.Helper()
+	tree := filepath.Join(dir, "tree")
+	for name, text := range map[string]string{
+		"Config.in.legacy": "",
+		"Makefile": "all lenslet-dirclean defconfig:\n\t@echo $@ $(LENSLET_RELEASE) >>$(O)/said\n" +
+			"\t@[ $@ != defconfig ] || cp $(BR2_DEFCONFIG) $(O)/.config\n",
+	} {
+		if err := os.MkdirAll(tree, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(tree, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return tree
+}
+
+// A model's configuration is made by its name, again when it is asked for again.
+func TestConfigurationsHaveNames(t *testing.T) {
+	dir := t.TempDir()
+	tree := fakeTree(t, dir)
+	help := run(t, nil, "make", "-s", "help")
+	for _, model := range models() {
+		name, file, want := "lenslet_"+model+"_defconfig", filepath.Join(dir, model, ".config"), ""
+		for _, part := range parts(model) {
+			want += read(t, part)
+		}
+		for range 2 {
+			run(t, nil, "make", "-s", "BUILDROOT="+tree, "OUTPUT="+dir, "RELEASE=v1", name)
+			if got := read(t, file); got != want {
+				t.Errorf("%s is\n%s", name, got)
+			}
+			if err := os.WriteFile(file, []byte("changed\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !strings.Contains(help, model) {
+			t.Errorf("the help does not tell of %s:\n%s", model, help)
+		}
+	}
+	if !strings.Contains(help, "lenslet_virt_defconfig") {
+		t.Errorf("the help does not tell of configurations:\n%s", help)
 	}
 }
 
