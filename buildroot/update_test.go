@@ -121,16 +121,56 @@ func TestRootFollowsTheBootSlot(t *testing.T) {
 func hook(t *testing.T, slot, cmdline string, succeeds bool) string {
 	t.Helper()
 	dir := t.TempDir()
-	file := filepath.Join(dir, "cmdline.txt")
-	if err := os.WriteFile(file, []byte(cmdline), 0o644); err != nil {
-		t.Fatal(err)
+	file, program := filepath.Join(dir, "cmdline.txt"), filepath.Join(dir, "hook")
+	for name, text := range map[string]string{file: cmdline, program: strings.Replace(read(t, "board/rauc/hook"), "@FILES@", "cmdline.txt", 1)} {
+		if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
-	cmd := exec.Command("board/rauc/hook", "slot-post-install")
-	cmd.Env = append(os.Environ(), "RAUC_SLOT_NAME="+slot, "RAUC_SLOT_MOUNT_POINT="+dir)
-	if out, err := cmd.CombinedOutput(); (err == nil) != succeeds {
+	if out, err := runHook(program, slot, dir); (err == nil) != succeeds {
 		t.Errorf("the hook for slot %s and %q: %v\n%s", slot, cmdline, err, out)
 	}
 	return read(t, file)
+}
+
+// runHook does what RAUC does when it has written a boot slot, which is in dir.
+func runHook(program, slot, dir string) (out []byte, err error) {
+	cmd := exec.Command(program, "slot-post-install")
+	cmd.Env = append(os.Environ(), "RAUC_SLOT_NAME="+slot, "RAUC_SLOT_MOUNT_POINT="+dir)
+	return cmd.CombinedOutput()
+}
+
+// The hook in each model's update takes the boot slot that comes with it, and none
+// without a file that the firmware starts with: that would hang on its trial.
+func TestBootSlotIsWhole(t *testing.T) {
+	for _, model := range models() {
+		t.Run(model, func(t *testing.T) {
+			t.Parallel()
+			b := build(t, model)
+			dir := filepath.Join(t.TempDir(), "bundle")
+			run(t, nil, "rauc", "--keyring", b.keys+"/cert.pem", "extract", filepath.Join(b.images, "update.raucb"), dir)
+			slot := t.TempDir()
+			run(t, []string{"MTOOLS_SKIP_CHECK=1"}, "mcopy", "-s", "-i", filepath.Join(dir, "boot.vfat"), "::*", slot)
+			if out, err := runHook(filepath.Join(dir, "hook"), "boot.1", slot); err != nil {
+				t.Fatalf("the boot slot of the update is refused: %v\n%s", err, out)
+			}
+			for _, name := range map[string][]string{
+				"zerow": {"kernel.img", "config.txt", "start_x.elf"}, "zero2w": {"kernel8.img", "config.txt", "start_x.elf"},
+				"pi3": {"kernel8.img", "config.txt", "start_x.elf"}, "pi4": {"kernel8.img", "config.txt", "start4x.elf"},
+				"pi5": {"kernel8.img", "config.txt"}, "virt": {"Image"},
+			}[model] {
+				file := filepath.Join(slot, name)
+				run(t, nil, "mv", file, file+".away")
+				for _, how := range []string{"without", "with an empty"} {
+					if out, err := runHook(filepath.Join(dir, "hook"), "boot.1", slot); err == nil || !strings.Contains(string(out), "has no "+name) {
+						t.Errorf("a boot slot %s %s: %v\n%s", how, name, err, out)
+					}
+					run(t, nil, "touch", file)
+				}
+				run(t, nil, "mv", file+".away", file)
+			}
+		})
+	}
 }
 
 // What a build adds to the root for its model.

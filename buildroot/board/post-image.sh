@@ -42,7 +42,15 @@ genimage --rootpath "$work/root" --tmppath "$work/tmp" --inputpath "$images" \
 
 # An update is the same boot slot and root.
 cp "$images/rootfs.squashfs" "$images/boot.vfat" "$work/bundle/"
-install -m 755 "$here/rauc/hook" "$work/bundle/hook"
+case $model in # what no start does without; a Pi 5 has its firmware in an EEPROM
+virt) files=Image ;;
+zerow) files="kernel.img config.txt start_x.elf" ;;
+zero2w | pi3) files="kernel8.img config.txt start_x.elf" ;;
+pi4) files="kernel8.img config.txt start4x.elf" ;;
+*) files="kernel8.img config.txt" ;;
+esac
+sed "s/@FILES@/$files/" "$here/rauc/hook" >"$work/bundle/hook"
+chmod 755 "$work/bundle/hook"
 sed -e "s/@MODEL@/$model/" -e "s/@RELEASE@/${LENSLET_RELEASE:-devel}/" \
 	"$here/rauc/manifest.raucm.in" >"$work/bundle/manifest.raucm"
 rm -f "$images/update.raucb"
