@@ -244,8 +244,9 @@ func TestUpdateUnitsBelongTogether(t *testing.T) {
 	if s["StateDirectory"][0] != "lenslet-update" || s["StateDirectoryMode"][0] != "0755" || s["UMask"][0] != "0022" {
 		t.Error("lensletd cannot read how far it is")
 	}
+	// Once in the hour of the configuration, whichever that is.
 	timer := settings(t, "lenslet-update.timer")
-	if timer["RandomizedDelaySec"] == nil || timer["OnCalendar"] == nil {
-		t.Error("all cameras ask at once")
+	if !slices.Equal(timer["OnCalendar"], []string{"hourly"}) || !slices.Equal(timer["RandomizedDelaySec"], []string{"50min"}) {
+		t.Errorf("OnCalendar=%s, RandomizedDelaySec=%s", timer["OnCalendar"], timer["RandomizedDelaySec"])
 	}
 }

@@ -70,7 +70,7 @@ type config struct {
 }
 
 func defaults() config {
-	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Persist: true, LED: true, Packet: 1400, Multicast: "off", TTL: 1, Pacing: "auto", Chunk: 16, SRTP: "on", NoSignal: "freeze", Adapt: "majority", Log: "info"}
+	return config{Listen: ":8554", Source: "auto", Encoder: "auto", Auth: "password", MDNS: true, Persist: true, LED: true, Packet: 1400, Multicast: "off", TTL: 1, Pacing: "auto", Chunk: 16, SRTP: "on", NoSignal: "freeze", Adapt: "majority", Update: updateConfig{Hour: 2}, Log: "info"}
 }
 
 // load reads the file over what is there.

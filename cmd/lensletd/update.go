@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"lenslet/board/slots"
 	"lenslet/board/update"
@@ -20,7 +21,8 @@ import (
 
 // An updateConfig says where new versions come from.
 type updateConfig struct {
-	URL  string `toml:"url"`  // https://HOST/BUNDLE that is looked at by night; "" = none
+	URL  string `toml:"url"`  // https://HOST/BUNDLE that is looked at once a day; "" = none
+	Hour int    `toml:"hour"` // of the day, by UTC, in which that is: 0 to 23
 	Card string `toml:"card"` // folder of the card's partition for its owner; "" = /boot/card
 	Dir  string `toml:"dir"`  // directory of the installer, which is root's; "" = /var/lib/lenslet-update
 	RAUC string `toml:"rauc"` // RAUC's configuration; "" = /etc/rauc/system.conf
@@ -33,6 +35,9 @@ func (c *updateConfig) rauc() string { return cmp.Or(c.RAUC, "/etc/rauc/system.c
 // validate finds mistakes. Messages begin with the setting's name, and show no
 // URL: there may be a password in it.
 func (c *updateConfig) validate() error {
+	if c.Hour < 0 || c.Hour > 23 {
+		return usagef("update.hour is %d; right would be an hour of the day by UTC, 0 to 23", c.Hour)
+	}
 	if c.URL == "" {
 		return nil
 	}
@@ -41,6 +46,9 @@ func (c *updateConfig) validate() error {
 	}
 	return nil
 }
+
+// due tells whether of the starts of every hour this is the one that looks at the URL.
+func (c *updateConfig) due(now time.Time) bool { return now.UTC().Hour() == c.Hour }
 
 // updateDir is where bundles are received, in the state directory.
 func (c *config) updateDir() (string, error) {
@@ -113,7 +121,8 @@ restarts into it, on trial. For root; lenslet-update.service does it.
 
   -config FILE        configuration file (TOML)
   -received DIR       where the streaming lensletd receives bundles (default: in its state)
-  -poll               look at update.url, too; so does who is started by a timer
+  -poll               look at update.url, too; a timer that starts this every hour has
+                      it looked at in the hour update.hour
 `
 
 // runUpdate is `lensletd update`.
@@ -121,7 +130,7 @@ func runUpdate(ctx context.Context, args []string, _, stderr io.Writer) error {
 	fs := flag.NewFlagSet("lensletd update", flag.ContinueOnError)
 	file := fs.String("config", "", "")
 	store := fs.String("received", "", "")
-	poll := fs.Bool("poll", strings.HasSuffix(os.Getenv("TRIGGER_UNIT"), ".timer"), "") // systemd.exec(5)
+	poll := fs.Bool("poll", false, "")
 	if err := parseArguments(fs, args, updateUsage, stderr); err != nil {
 		return err
 	}
@@ -130,7 +139,11 @@ func runUpdate(ctx context.Context, args []string, _, stderr io.Writer) error {
 		log.Info("this system is on trial, and not marked good: updates wait for that")
 		return nil
 	}
-	c := loadIfGood(*file, log) // an update may be what mends that
+	c := loadIfGood(*file, log)                                      // an update may be what mends that
+	hourly := strings.HasSuffix(os.Getenv("TRIGGER_UNIT"), ".timer") // systemd.exec(5)
+	if hourly && !*poll && !c.Update.due(time.Now()) {
+		return nil
+	}
 	if *store == "" {
 		var err error
 		if *store, err = c.updateDir(); err != nil {
@@ -139,7 +152,7 @@ func runUpdate(ctx context.Context, args []string, _, stderr io.Writer) error {
 	}
 	in := update.Installer{Dir: c.Update.dir(), Store: *store, System: c.Update.rauc(), Card: c.Update.card(), Version: version, Log: log}
 	address := ""
-	if *poll {
+	if *poll || hourly {
 		address = c.Update.URL
 	}
 	return in.Run(ctx, address)

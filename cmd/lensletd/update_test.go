@@ -325,6 +325,16 @@ func TestUpdateFromAURL(t *testing.T) {
 	u := startUpdatable(t, "password")
 	u.writeCA(srv)
 	u.configure(fmt.Sprintf("url = %q", srv.URL+"/lenslet.raucb"))
+	text, err := os.ReadFile(u.config[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(hour int) {
+		t.Helper()
+		if err := os.WriteFile(u.config[1], fmt.Appendf(nil, "%shour = %d\n", text, hour), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	poll := func(bundle string) {
@@ -335,8 +345,18 @@ func TestUpdateFromAURL(t *testing.T) {
 	same, _ := u.bundle("same", "lenslet-test", "1.0", "ours", 1<<20)
 	foreign, _ := u.bundle("foreign", "lenslet-test", "2.0", "foreign", 1<<20)
 	good, root := u.bundle("good", "lenslet-test", "2.0", "ours", 1<<20)
-	u.install(ctx) // not by night
-	poll(same)
+	file.Store(same)
+	u.install(ctx) // at boot
+	t.Setenv("TRIGGER_UNIT", "lenslet-update.timer")
+	at((time.Now().UTC().Hour() + 12) % 24)
+	u.install(ctx)
+	if n := asked.Load(); n != 0 {
+		t.Errorf("it was asked %d times\n%s", n, u.installer)
+	}
+	for hour := -1; hour != time.Now().UTC().Hour(); u.install(ctx) { // which may end meanwhile
+		hour = time.Now().UTC().Hour()
+		at(hour)
+	}
 	poll(same)
 	if n := asked.Load(); n != 1 {
 		t.Errorf("the version that runs was fetched %d times\n%s", n, u.installer)
