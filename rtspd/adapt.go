@@ -222,13 +222,14 @@ func (t *thinning) leaves(b *burst, now time.Duration) bool {
 	return t.left
 }
 
-// affords tells whether the debt for earlier key frames is paid.
+// affords tells whether the debt for earlier key frames is paid; then it is that
+// for this one, all of it, however little b has of it.
 func (t *thinning) affords(b *burst, now time.Duration) bool {
 	t.debt = max(0, t.debt-(now-t.at).Seconds()*float64(t.bps)/8)
 	t.at = now
 	if t.debt > 0 {
 		return false
 	}
-	t.debt = float64(b.octets)
+	t.debt = float64(b.whole)
 	return true
 }

@@ -212,7 +212,7 @@ func TestSlowViewerIsThinned(t *testing.T) {
 // A unit that comes in parts is left out as a whole, or not at all.
 func TestThinning(t *testing.T) {
 	unit := func(n uint32, key bool, octets int) *burst {
-		return &burst{rtptime: n, key: key, octets: octets, packets: make([]rtp.Packet, 2)}
+		return &burst{rtptime: n, key: key, octets: octets, whole: 500, packets: make([]rtp.Packet, 2)}
 	}
 	th := thinning{bps: 8000}
 	for i, step := range []struct {
@@ -224,8 +224,8 @@ func TestThinning(t *testing.T) {
 		{false, unit(1, true, 500), 0, false},
 		{false, unit(2, false, 500), 0, false},
 		{true, unit(3, false, 500), 0, true},
-		{true, unit(4, true, 500), 1 * time.Second, false},
-		{true, unit(4, false, 500), 1 * time.Second, false}, // more of the same
+		{true, unit(4, true, 250), 1 * time.Second, false},
+		{true, unit(4, false, 250), 1 * time.Second, false}, // more of the same
 		{true, unit(5, true, 500), 1400 * time.Millisecond, true},
 		{true, unit(6, true, 500), 1600 * time.Millisecond, false},
 		{false, unit(7, false, 500), 1700 * time.Millisecond, true}, // it lacks what this one needs

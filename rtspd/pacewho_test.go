@@ -107,3 +107,37 @@ func TestWhoIsPaced(t *testing.T) {
 		}
 	}
 }
+
+// Who is paced pays for all of a key frame, not for its first chunk alone.
+func TestPacedKeyFramesArePaidFor(t *testing.T) {
+	for name, setup := range map[string]func(*lab) *client{
+		"plain": func(l *lab) *client { return l.dial().setupUDP() },
+		"SRTP": func(l *lab) *client {
+			c := l.dial()
+			c.describeSRTP(l.url + "?srtp")
+			return c.setupSAVPF()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newSecureLab(t, paced)
+			l.byHand()
+			l.publish(true, 100)
+			c := setup(l)
+			c.play()
+			v := l.srv.session(c.session).viewer.Load()
+			l.stream.mu.Lock()
+			v.thin.wanted, v.thin.bps = true, 440_000 // 55 kB a second
+			l.stream.mu.Unlock()
+			for i, want := range []bool{true, false, true} {
+				before := l.stream.Stats().Packets
+				l.publish(true, threeChunks)
+				for l.step() {
+				}
+				l.clock += 600 * time.Millisecond
+				if sent := l.stream.Stats().Packets > before; sent != want {
+					t.Errorf("key frame %d: sent is %v", i, sent)
+				}
+			}
+		})
+	}
+}

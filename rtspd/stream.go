@@ -164,6 +164,7 @@ func (s *Stream) Publish(u Unit) {
 type burst struct {
 	packets  []rtp.Packet
 	octets   int    // of payload
+	whole    int    // of payload of the unit, of which the packets may be a part
 	extra    int    // bytes by which an RTP header is longer than the least: extensions
 	seq      uint16 // of the first packet
 	rtptime  uint32
@@ -191,6 +192,7 @@ func (s *Stream) fanOut(u Unit) (borrowed bool) {
 	for _, p := range b.packets {
 		b.octets += p.Len() - s.packetizer.Head()
 	}
+	b.whole = b.octets
 	if len(b.packets) == 0 {
 		return false
 	}
