@@ -222,4 +222,7 @@ func TestUnitsAreBegun(t *testing.T) {
 			t.Errorf("units of the kind %s are not installed", kind)
 		}
 	}
+	if !strings.Contains(mk, "-t $(TARGET_DIR)/usr/lib/sysctl.d \\\n\t\t$(@D)/systemd/50-lenslet.conf\n") {
+		t.Error("what the kernel holds of what is sent is not raised")
+	}
 }

@@ -94,12 +94,12 @@ func (g *group) leave(m *viewer) (was, last bool) {
 	return true, last
 }
 
-// send sends the packets to the group, and tells how many went out.
-func (g *group) send(packets []rtp.Packet) int {
+// send sends the packets to the group, and tells how many went out, as
+// udp.Sender.Send does.
+func (g *group) send(packets []rtp.Packet) (int, error) {
 	g.sender.Plan(packets)
-	n, _ := g.sender.Send(g.sink.rtpTo) // an error is counted by who asked
-	g.sender.Plan(nil)
-	return n
+	defer g.sender.Plan(nil)
+	return g.sender.Send(g.sink.rtpTo)
 }
 
 // groupFeedback takes an RTCP packet that came to a group, from anyone. False:

@@ -18,7 +18,7 @@ type Pacing int
 
 // The pacings.
 const (
-	PacingAuto Pacing = iota // of viewers that are reached over the air, or whose reports show loss
+	PacingAuto Pacing = iota // of viewers that are reached over the air, whose reports show loss, or whose packets the kernel had no room for
 	PacingOn                 // of all
 	PacingOff                // of nobody
 )
@@ -55,7 +55,8 @@ func (s *Stream) paces(v *viewer, now time.Duration) bool {
 	return v.air || v.loses(now)
 }
 
-// loses tells whether the viewer's reports showed loss in the last minute.
+// loses tells whether packets to the viewer were lost in the last minute, by its
+// reports or since the kernel had no room for them.
 func (v *viewer) loses(now time.Duration) bool { return v.lossAt != 0 && now-v.lossAt < paceCalm }
 
 // choose notes whom a unit of so many packets is paced for.
@@ -218,8 +219,7 @@ func wireless(sys, name string) bool {
 	return false
 }
 
-// losers lists viewers whose packets are paced since their reports show loss, each
-// once.
+// losers lists viewers whose packets are paced since some were lost, each once.
 func (s *Stream) losers(now time.Duration) (anew []netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

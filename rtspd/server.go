@@ -89,6 +89,9 @@ func NewServer(cfg Config, streams ...*Stream) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n := granted(pair.rtp); n < udpSendBuffer {
+		cfg.Log.Info("net.core.wmem_max grants less than key frames for many viewers by UDP need", "bytes", n, "right", udpSendBuffer)
+	}
 	s := &Server{
 		cfg: cfg, udp: pair, pass: time.Second, fell: make(chan struct{}, 1), streams: map[string]*Stream{},
 		sessions: map[string]*session{}, byRTCP: map[netip.AddrPort]*session{}, conns: map[*conn]struct{}{}, directions: cfg.Directions,

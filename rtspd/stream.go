@@ -250,7 +250,10 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 	n, octets := len(b.packets), b.octets
 	if v.out != nil {
 		v.out.sendUnit(s.framedFor(v, b))
-	} else if sent := s.datagrams(v, b); sent < n {
+	} else if sent, crowded := s.datagrams(v, b); sent < n {
+		if crowded {
+			v.lossAt = monotonic()
+		}
 		s.sent.Refused += uint64(n - sent)
 		v.refused.packets += uint32(n - sent)
 		v.refused.octets += uint32(octets - octets*sent/n)
@@ -266,14 +269,17 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 	return n > 0
 }
 
-// datagrams sends the packets by UDP, and tells how many the kernel took. An
-// error is one of this viewer's, and counted by what was not sent.
-func (s *Stream) datagrams(v *viewer, b *burst) int {
+// datagrams sends the packets by UDP, and tells how many the kernel took, and
+// whether it had no room for the others. An error is one of this viewer's, and
+// counted by what was not sent.
+func (s *Stream) datagrams(v *viewer, b *burst) (sent int, crowded bool) {
+	var err error
 	if v.group != nil {
-		return v.group.send(b.packets)
+		sent, err = v.group.send(b.packets)
+	} else {
+		sent, err = s.sender.Send(v.rtpTo)
 	}
-	n, _ := s.sender.Send(v.rtpTo)
-	return n
+	return sent, err == nil && sent < len(b.packets)
 }
 
 // letGo forgets the unit, which may be unmapped after its release.

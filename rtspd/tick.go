@@ -83,7 +83,7 @@ func (s *Server) sweep(now time.Duration, wall time.Time) {
 	for _, stream := range s.streams {
 		stream.report(now, wall)
 		for _, v := range stream.losers(now) {
-			s.cfg.Log.Info("packets to a viewer are paced: its reports show loss", "viewer", v, "stream", stream.cfg.Path)
+			s.cfg.Log.Info("packets to a viewer are paced: its reports show loss, or there was no room to send", "viewer", v, "stream", stream.cfg.Path)
 		}
 		stream.follow(now, s.cfg.Log)
 	}

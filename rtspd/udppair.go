@@ -8,11 +8,13 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"lenslet/rtspd/udp"
 )
 
 // Bytes that the kernel may hold for us: a key frame for many viewers at once.
-// It grants less where net.core.wmem_max says so.
+// It grants no more than net.core.wmem_max, which systemd/50-lenslet.conf raises.
 const udpSendBuffer = 4 << 20
 
 // A udpPair is the server's two UDP ports, RTP on an even one and RTCP on the
@@ -45,6 +47,15 @@ func listenPair() (*udpPair, error) {
 		return &udpPair{rtp: rtp, rtcp: rtcp, port: port}, nil
 	}
 	return nil, fmt.Errorf("open UDP ports for RTP: %w", last)
+}
+
+// granted is what the kernel granted of udpSendBuffer; it tells twice that much,
+// for what it needs itself (SO_SNDBUF in socket(7)).
+func granted(c *net.UDPConn) (bytes int) {
+	if raw, err := c.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { bytes, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF) })
+	}
+	return bytes / 2
 }
 
 // readUDP hands each packet to f until the socket is closed, and to refused where

@@ -44,7 +44,7 @@ type viewer struct {
 	resent   []resend                         // what was sent once more, while it plays
 
 	air      bool          // packets leave by a wireless interface
-	lossAt   time.Duration // when a report last showed loss; 0: none did
+	lossAt   time.Duration // when a report last showed loss, or the kernel had no room; 0: never
 	lossTold bool          // the log was told that this viewer is paced for it
 	paced    bool          // the unit under way is
 

@@ -192,6 +192,7 @@ func checkDebModes(t *testing.T, files, control map[string]debFile, hasPreinst b
 		"./usr/bin/lensletd":                       0o755,
 		"./usr/lib/systemd/system/lenslet.service": 0o644,
 		"./usr/lib/systemd/system/lenslet.socket":  0o644,
+		"./usr/lib/sysctl.d/50-lenslet.conf":       0o644,
 		"./usr/share/doc/lenslet/changelog.gz":     0o644,
 		"./usr/share/doc/lenslet/copyright":        0o644,
 		"./usr/share/lintian/overrides/lenslet":    0o644,
@@ -238,6 +239,7 @@ func checkDebContents(t *testing.T, files, control map[string]debFile) {
 	for name, source := range map[string]string{
 		"./usr/lib/systemd/system/lenslet.service": "lenslet.service",
 		"./usr/lib/systemd/system/lenslet.socket":  "lenslet.socket",
+		"./usr/lib/sysctl.d/50-lenslet.conf":       "50-lenslet.conf",
 		"./etc/lenslet/lenslet.toml":               "lenslet.toml",
 	} {
 		if string(files[name].content) != unit(t, source) {

@@ -41,6 +41,8 @@ define LENSLET_INSTALL_INIT_SYSTEMD
 		test ! -e $$unit || $(INSTALL) -D -m 0644 -t \
 			$(TARGET_DIR)/usr/lib/systemd/system $$unit || exit 1; \
 	done
+	$(INSTALL) -D -m 0644 -t $(TARGET_DIR)/usr/lib/sysctl.d \
+		$(@D)/systemd/50-lenslet.conf
 endef
 
 $(eval $(golang-package))
