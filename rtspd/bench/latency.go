@@ -14,7 +14,6 @@ type picture struct {
 	rtptime     uint32
 	first, last int64 // when a packet with the marker was read, Unix ns
 	viewers     int   // that have all of it
-	straddles   bool  // began before the window
 }
 
 // An arrival is a picture that all viewers have.
@@ -28,24 +27,47 @@ type gallery struct {
 	viewers  int
 	pictures [picturesMost]picture
 	newest   int
-	arrivals []arrival
+	arrivals []arrival // of the window's pictures
+	begun    int       // of these, whom a viewer has
+
+	any            bool   // a picture came
+	latest         uint32 // RTP time of the last one
+	from, to       uint32 // the window: behind the one, up to the other
+	opened, closed bool   // from and to hold
 }
 
 // begin starts a window for that many viewers. Pictures that are on their way do
 // not count.
 func (g *gallery) begin(viewers int) {
 	g.viewers = viewers
-	g.arrivals = slices.Grow(g.arrivals[:0], 1<<14)
-	for i := range g.pictures {
-		g.pictures[i].straddles = true
-	}
+	g.arrivals, g.begun = slices.Grow(g.arrivals[:0], 1<<14), 0
+	g.from, g.opened, g.closed = g.latest, g.any, false
 }
+
+// end lets the window end with the last picture that a viewer has. Others may
+// still wait for it.
+func (g *gallery) end() { g.to, g.closed = g.latest, g.any }
+
+// inside tells whether a picture is one of the window's.
+func (g *gallery) inside(rtptime uint32) bool {
+	return (!g.opened || int32(rtptime-g.from) > 0) && !g.behind(rtptime)
+}
+
+// behind tells whether a picture comes after the window.
+func (g *gallery) behind(rtptime uint32) bool { return g.closed && int32(rtptime-g.to) > 0 }
 
 // complete notes that a viewer has read a picture's last packet.
 func (g *gallery) complete(rtptime uint32, at int64) {
+	inside := g.inside(rtptime)
+	if !g.any || int32(rtptime-g.latest) > 0 {
+		g.any, g.latest = true, rtptime
+		if inside {
+			g.begun++
+		}
+	}
 	p := g.find(rtptime)
 	p.first, p.last = min(p.first, at), max(p.last, at)
-	if p.viewers++; p.viewers == g.viewers && !p.straddles {
+	if p.viewers++; p.viewers == g.viewers && inside {
 		g.arrivals = append(g.arrivals, arrival{rtptime, p.first, p.last})
 	}
 }

@@ -27,6 +27,14 @@ func TestGallery(t *testing.T) {
 	if len(g.arrivals) != 1 || g.arrivals[0] != (arrival{400, 80, 80}) {
 		t.Errorf("%+v arrived in the second window", g.arrivals)
 	}
+	if g.begun != 1 {
+		t.Errorf("%d pictures began in the second window", g.begun)
+	}
+	g.end()
+	g.complete(500, 90) // behind it
+	if len(g.arrivals) != 1 || g.begun != 1 || !g.behind(500) || g.behind(400) {
+		t.Errorf("%+v arrived up to the end, of %d", g.arrivals, g.begun)
+	}
 }
 
 // Pictures without end, of which the last viewer is ten behind.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -17,9 +18,11 @@ const chunkSize = 256 << 10
 
 // A viewer is one of the readers.
 type viewer struct {
-	seq     sequence
-	bytes   uint64
-	scanner *scanner // of a connection; nil: by UDP
+	seq      sequence
+	bytes    uint64
+	pictures int      // of the window
+	latest   uint32   // RTP time of the last picture
+	scanner  *scanner // of a connection; nil: by UDP
 }
 
 // What a socket is for.
@@ -175,7 +178,11 @@ func (r *readers) packet(v *viewer, control bool, head []byte, size int) {
 	v.seq.take(binary.BigEndian.Uint16(head[2:]))
 	v.bytes += uint64(size)
 	if head[1]&0x80 != 0 { // the marker: the last packet of the picture
-		r.gallery.complete(binary.BigEndian.Uint32(head[4:]), r.now)
+		v.latest = binary.BigEndian.Uint32(head[4:])
+		if r.gallery.inside(v.latest) {
+			v.pictures++
+		}
+		r.gallery.complete(v.latest, r.now)
 	}
 }
 
@@ -234,12 +241,52 @@ func (r *readers) begin() totals {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gallery.begin(len(r.viewers))
+	for _, v := range r.viewers {
+		v.pictures = 0
+	}
 	return r.sum()
 }
 
-// finish ends a window: what came since begin.
-func (r *readers) finish(begun totals) (totals, []arrival, mapping) {
+// A yield is what came of a window's pictures.
+type yield struct {
+	arrivals    []arrival
+	clock       mapping
+	lost        uint64 // packets
+	least, most int    // pictures of a viewer
+	missed      int    // pictures that came to a viewer, not to all
+}
+
+// finish ends the window that began with a sum, when at least that many pictures
+// came, and tells what became of it when all viewers are past its end: whoever is
+// slow has got what there was for it. It waits for either for a time, at most: who
+// hangs has less than the others.
+func (r *readers) finish(begun totals, pictures int, most time.Duration) yield {
+	r.await(most, func() bool { return r.gallery.begun >= pictures })
+	r.mu.Lock()
+	r.gallery.end()
+	r.mu.Unlock()
+	r.await(most, func() bool {
+		return !slices.ContainsFunc(r.viewers, func(v *viewer) bool { return !r.gallery.behind(v.latest) })
+	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.sum().minus(begun), slices.Clone(r.gallery.arrivals), r.clock
+	y := yield{arrivals: slices.Clone(r.gallery.arrivals), clock: r.clock, lost: r.sum().minus(begun).lost, least: math.MaxInt}
+	for _, v := range r.viewers {
+		y.least, y.most = min(y.least, v.pictures), max(y.most, v.pictures)
+	}
+	y.missed = r.gallery.begun - len(y.arrivals)
+	return y
+}
+
+// await waits until something holds, for a time at most, or until a viewer was cut
+// off.
+func (r *readers) await(most time.Duration, ok func() bool) {
+	for limit := time.Now().Add(most); ; time.Sleep(time.Millisecond) {
+		r.mu.Lock()
+		done := ok() || r.ended > 0
+		r.mu.Unlock()
+		if done || time.Now().After(limit) {
+			return
+		}
+	}
 }

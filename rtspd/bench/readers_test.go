@@ -97,15 +97,67 @@ func TestReaders(t *testing.T) {
 	write(t, sendsDatagrams, packetOf(12, 3000, true)) // 11 is lost
 	write(t, sendsStream, slices.Concat([]byte("RTSP/1.0 200 OK\r\n\r\n"), framed(packetOf(7, 3000, false)), framed(packetOf(8, 3000, true))))
 	await(t, r, 6, 0)
-	sum, arrivals, clock := r.finish(begun)
+	sum := r.totals().minus(begun)
 	if sum.packets != 4 || sum.bytes != 400 || sum.lost != 1 || sum.least != 2 || sum.viewers != 2 {
 		t.Errorf("%+v", sum)
 	}
-	if len(arrivals) != 1 || arrivals[0].rtptime != 3000 || arrivals[0].last < arrivals[0].first {
-		t.Errorf("arrivals %+v", arrivals)
+	y := r.finish(begun, 1, 0)
+	if a := y.arrivals; len(a) != 1 || a[0].rtptime != 3000 || a[0].last < a[0].first {
+		t.Errorf("arrivals %+v", a)
 	}
-	if !clock.known {
+	if y.lost != 1 || y.least != 1 || y.most != 1 || y.missed != 0 {
+		t.Errorf("%+v", y)
+	}
+	if !y.clock.known {
 		t.Error("the report was not read")
+	}
+}
+
+// Who hangs has lost nothing, and is seen.
+func TestReadersNoticeWhoHangs(t *testing.T) {
+	r := startReaders(t)
+	var sends [2]int
+	for i := range sends {
+		var fd int
+		fd, sends[i] = pair(t, unix.SOCK_DGRAM)
+		if err := r.add(fd, roleRTP, &viewer{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		write(t, sends[i], packetOf(0, 0, true))
+	}
+	await(t, r, 2, 0)
+	begun := r.begin()
+	for i := range 5 {
+		for viewer, fd := range sends {
+			if viewer == 0 || i < 2 {
+				write(t, fd, packetOf(uint16(i+1), uint32(i+1)*3000, true))
+			}
+		}
+	}
+	await(t, r, 9, 0)
+	if y := r.finish(begun, 5, 0); y.least != 2 || y.most != 5 || y.missed != 3 || y.lost != 0 || len(y.arrivals) != 2 {
+		t.Errorf("%+v", y)
+	}
+	done := make(chan yield)
+	begun = r.begin()
+	go func() { done <- r.finish(begun, 1, patience) }()
+	for i := range 20 { // the slow one has all of it in the end
+		write(t, sends[0], packetOf(uint16(i+6), uint32(i+6)*3000, true))
+	}
+	for i := range 23 {
+		write(t, sends[1], packetOf(uint16(i+3), uint32(i+3)*3000, true))
+	}
+	for i := uint16(26); ; i++ { // behind the window
+		select {
+		case y := <-done:
+			if y.least == 0 || y.least != y.most || y.missed != 0 || y.lost != 0 {
+				t.Errorf("%+v of who is slow", y)
+			}
+			return
+		case <-time.After(time.Millisecond):
+			write(t, sends[0], packetOf(i, uint32(i)*3000, true))
+			write(t, sends[1], packetOf(i, uint32(i)*3000, true))
+		}
 	}
 }
 

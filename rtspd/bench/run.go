@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,15 +29,14 @@ type result struct {
 	spread      []time.Duration // first viewer to last
 	collections int             // of garbage, by need
 	allocations float64         // of heap objects for a frame; -1: not known
-	segmented   uint64          // sends of runs of packets, in all; lensletd's count
+	captured    int             // pictures of the camera in the window, and not dropped; lensletd's count
+	segmented   uint64          // sends of runs of packets for these; lensletd's count
+	least, most int             // pictures of a viewer
+	missed      int             // pictures that came to a viewer, not to all
 }
 
-// limits of a run.
-const (
-	warmUp      = 700 * time.Millisecond
-	sampleTime  = 400 * time.Millisecond
-	sampleCount = 4
-)
+// warmUp is between the first packets and the window.
+const warmUp = 700 * time.Millisecond
 
 // run starts a subject, lets viewers in and measures.
 func (s *stage) run(set setting, window time.Duration) (result, error) {
@@ -60,14 +58,19 @@ func (s *stage) run(set setting, window time.Duration) (result, error) {
 	}
 	runtime.GC() // ours, not in the window
 	time.Sleep(warmUp)
-	res, err := s.measure(sub, p, window)
-	if err != nil {
-		return fail(err)
-	}
+	var in *insider
 	if set.subject == lensletd {
-		if res.allocations, res.segmented, err = inside(sub.target); err != nil {
+		if in, err = newInsider(sub.target); err != nil {
 			return fail(err)
 		}
+		defer in.close()
+	}
+	res, err := s.measure(sub, p, in, window)
+	if err == nil {
+		res.allocations, err = in.allocations()
+	}
+	if err != nil {
+		return fail(err)
 	}
 	res.setting = set
 	return res, nil
@@ -98,17 +101,24 @@ func ownCPU() time.Duration {
 }
 
 // measure is the window.
-func (s *stage) measure(sub *subject, p *party, window time.Duration) (result, error) {
-	res := result{allocations: -1}
+func (s *stage) measure(sub *subject, p *party, in *insider, window time.Duration) (result, error) {
+	var res result
+	begun := p.readers.begin()
+	before, err := in.counts()
+	if err != nil {
+		return res, err
+	}
 	begin, err := sub.read()
 	if err != nil {
 		return res, err
 	}
-	begun := p.readers.begin()
 	time.Sleep(window)
-	seen, arrivals, clock := p.readers.finish(begun)
+	seen := p.readers.totals().minus(begun)
 	end, err := sub.read()
 	if err != nil {
+		return res, err
+	}
+	if res.captured, res.segmented, err = in.since(before, func(captured int) { res.take(p.readers.finish(begun, captured, patience)) }); err != nil {
 		return res, err
 	}
 	if res.memory, err = memoryOf(sub.cmd.Process.Pid, s.clip); err != nil {
@@ -122,8 +132,6 @@ func (s *stage) measure(sub *subject, p *party, window time.Duration) (result, e
 	res.collections = end.collections - begin.collections
 	res.packets = float64(seen.packets) / seconds / float64(seen.viewers)
 	res.megabits = float64(seen.bytes) * 8 / 1e6 / seconds / float64(seen.viewers)
-	res.lost = seen.lost
-	res.latency, res.spread = latencies(arrivals, clock), spreads(arrivals)
 	switch {
 	case seen.ended > 0:
 		return res, fmt.Errorf("%d viewers were cut off", seen.ended)
@@ -133,42 +141,8 @@ func (s *stage) measure(sub *subject, p *party, window time.Duration) (result, e
 	return res, nil
 }
 
-// inside asks lensletd what only it knows: how many heap objects it makes for a
-// frame, and how many segmented sends there were. What reports and other things
-// make now and then is not in the least of some short samples, what every frame
-// makes is in all of them; what asking makes is taken off, to an object or two.
-func inside(t target) (allocations float64, segmented uint64, err error) {
-	c, err := dial(t.address, t.path)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer c.conn.Close()
-	ask := func() (objects, frames int64) {
-		if err != nil {
-			return 0, 0
-		}
-		var v map[string]string
-		v, err = c.parameters("heap_allocations", "frames_captured", "sends_segmented")
-		objects, _ = strconv.ParseInt(v["heap_allocations"], 10, 64)
-		frames, _ = strconv.ParseInt(v["frames_captured"], 10, 64)
-		segmented, _ = strconv.ParseUint(v["sends_segmented"], 10, 64)
-		return objects, frames
-	}
-	asking, least := int64(1<<62), -1.0
-	for range 10 {
-		before, _ := ask()
-		after, _ := ask()
-		asking = min(asking, after-before)
-	}
-	for range sampleCount {
-		before, first := ask()
-		time.Sleep(sampleTime)
-		after, last := ask()
-		if last > first {
-			if made := max(0, float64(after-before-asking)/float64(last-first)); least < 0 || made < least {
-				least = made
-			}
-		}
-	}
-	return least, segmented, err
+// take notes what came of the window's pictures.
+func (r *result) take(y yield) {
+	r.lost, r.least, r.most, r.missed = y.lost, y.least, y.most, y.missed
+	r.latency, r.spread = latencies(y.arrivals, y.clock), spreads(y.arrivals)
 }

@@ -16,8 +16,8 @@ import (
 
 // String is a run in one line.
 func (r result) String() string {
-	return fmt.Sprintf("%s %s %d: %.1f CPU-ms/s (readers %.0f), lost %d, p50 %s, RSS %s", r.subject, r.transport, r.viewers,
-		r.cpu, r.readers, r.lost, ms(percentile(r.latency, 50)), mb(r.memory.all))
+	return fmt.Sprintf("%s %s %d: %.1f CPU-ms/s (readers %.0f), lost %d, pictures %d-%d, not to all %d, p50 %s, RSS %s", r.subject, r.transport, r.viewers,
+		r.cpu, r.readers, r.lost, r.least, r.most, r.missed, ms(percentile(r.latency, 50)), mb(r.memory.all))
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()*1000) }
@@ -84,6 +84,15 @@ func (c cell) lost() (n uint64) {
 	return n
 }
 
+// pictures are the fewest and the most that a viewer got.
+func (c cell) pictures() string {
+	least, most := c[0].least, c[0].most
+	for _, r := range c {
+		least, most = min(least, r.least), max(most, r.most)
+	}
+	return fmt.Sprintf("%d-%d", least, most)
+}
+
 // own is what a server keeps in memory besides the clip, which stands for the
 // codec. lensletd reads it picture by picture; the others hold all of it, in
 // anonymous memory or mapped.
@@ -102,7 +111,7 @@ func report(w io.Writer, results []result, failures []error, clip int64) error {
 	by, order := cells(results)
 	fmt.Fprintf(w, "%s\n\n", machine())
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "by\tviewers\tserver\truns\tCPU-ms/s\tper viewer\t/floor\tpairs from-to\tlost\tp50 ms\tp99 ms\tspread p50\tRSS MB\tanon\tof files\twithout clip\tswitches/s\tallocs/frame\tGC\treaders' CPU\tMbit/s\t")
+	fmt.Fprintln(t, "by\tviewers\tserver\truns\tCPU-ms/s\tper viewer\t/floor\tpairs from-to\tlost\tpictures\tnot to all\tp50 ms\tp99 ms\tspread p50\tRSS MB\tanon\tof files\twithout clip\tswitches/s\tallocs/frame\tGC\treaders' CPU\tMbit/s\t")
 	for _, s := range order {
 		c := by[s]
 		floor := by[setting{theFloor, s.transport, s.viewers}]
@@ -113,7 +122,7 @@ func report(w io.Writer, results []result, failures []error, clip int64) error {
 	}
 	fmt.Fprint(w, `
 Medians over the runs; lensletd and floor take turns, and /floor is the median of the pairs. CPU-ms/s: the server's CPU time;
-per viewer: for each 8 Mbit that came. p50, p99: from the frame being ready (lensletd, gst: by their sender reports; floor,
+per viewer: for each 8 Mbit that came. Pictures: of the viewer with the fewest, and of that with the most; not to all: those that some got. p50, p99: from the frame being ready (lensletd, gst: by their sender reports; floor,
 gortsplib: when it was due) to its last packet read by the last viewer; spread: from the first viewer to the last. RSS: VmRSS, its anonymous
 part, and that of files, which is the program; without clip: the clip, which others than lensletd hold, stands for the codec's memory. GC: collections by need in a window.
 
@@ -143,6 +152,7 @@ func (c cell) row(s setting, floor cell, clip int64) []string {
 	return []string{
 		s.transport, fmt.Sprint(s.viewers), s.subject, fmt.Sprint(len(c)),
 		fmt.Sprintf("%.1f", c.cpu()), fmt.Sprintf("%.2f", c.cost()), ratio, from, fmt.Sprint(c.lost()),
+		c.pictures(), number("%.0f", func(r *result) float64 { return float64(r.missed) }),
 		optional(c.pooled(50, func(r *result) []time.Duration { return r.latency })),
 		optional(c.pooled(99, func(r *result) []time.Duration { return r.latency })),
 		optional(c.pooled(50, func(r *result) []time.Duration { return r.spread })),
