@@ -49,8 +49,9 @@ func bench(p *plan) error {
 	}
 	var results []result
 	var failures []error
-	for i, set := range p.runs() {
-		r, err := st.run(set, p.window)
+	for i, next := range p.runs() {
+		r, err := st.run(next.setting, p.window)
+		r.round = next.round
 		if err != nil { // a subject that cannot is not the end
 			failures = append(failures, err)
 			fmt.Fprintln(os.Stderr, "bench:", err)

@@ -72,15 +72,21 @@ func (p *plan) validate() error {
 	return nil
 }
 
+// A turn is a run of the plan. Those of a round are compared with each other.
+type turn struct {
+	setting
+	round int
+}
+
 // runs are the runs in their order: lensletd and the floor take turns.
-func (p *plan) runs() []setting {
-	var all []setting
+func (p *plan) runs() []turn {
+	var all []turn
 	for _, transport := range p.transports {
 		for _, n := range p.viewers {
 			for round := range p.roundsOf(transport, n) {
 				for _, s := range p.subjects {
 					if paired(s) || round == 0 && transport != byMulticast {
-						all = append(all, setting{s, transport, n})
+						all = append(all, turn{setting{s, transport, n}, round})
 					}
 				}
 			}

@@ -17,6 +17,7 @@ type setting struct {
 // A result is what one run found, in a window of steady state.
 type result struct {
 	setting
+	round       int     // of those with the same setting
 	seconds     float64 // of the window
 	cpu         float64 // CPU-ms a second of the server
 	readers     float64 // likewise, of this process

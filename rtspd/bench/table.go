@@ -68,11 +68,14 @@ func (c cell) pooled(p int, of func(*result) []time.Duration) (time.Duration, bo
 	return percentile(all, p), len(all) > 0
 }
 
-// ratios compares the runs of two settings pair by pair.
+// ratios compares the runs of two settings pair by pair: those of the same round,
+// if neither failed.
 func ratios(a, b cell) []float64 {
 	var all []float64
-	for i := range min(len(a), len(b)) {
-		all = append(all, a[i].cost()/b[i].cost())
+	for i := range a {
+		if j := slices.IndexFunc(b, func(r result) bool { return r.round == a[i].round }); j >= 0 {
+			all = append(all, a[i].cost()/b[j].cost())
+		}
 	}
 	return all
 }

@@ -97,8 +97,9 @@ func TestRatiosAreThoseOfPairs(t *testing.T) {
 		return result{setting: setting{viewers: 10}, cpu: cpu, megabits: megabits}
 	}
 	var a, b cell
-	for _, pair := range [][2]float64{{10, 5}, {100, 100}, {9, 6}} { // the machine was busy in the second
+	for i, pair := range [][2]float64{{10, 5}, {100, 100}, {9, 6}} { // the machine was busy in the second
 		a, b = append(a, run(pair[0], 8)), append(b, run(pair[1], 8))
+		a[i].round, b[i].round = i, i
 	}
 	if r := ratios(a, b); !slices.Equal(r, []float64{2, 1, 1.5}) || median(r) != 1.5 {
 		t.Errorf("ratios %v", r)
@@ -108,6 +109,12 @@ func TestRatiosAreThoseOfPairs(t *testing.T) {
 	}
 	if r := ratios(a, b[:1]); len(r) != 1 {
 		t.Errorf("ratios of one pair are %v", r)
+	}
+	if r := ratios(a[1:], b[:2:2]); !slices.Equal(r, []float64{1}) {
+		t.Errorf("where a run failed on either side, the ratios are %v", r)
+	}
+	if r := ratios(cell{a[0], a[2]}, b); !slices.Equal(r, []float64{2, 1.5}) {
+		t.Errorf("where the second run failed, the ratios are %v", r)
 	}
 }
 
