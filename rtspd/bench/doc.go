@@ -2,7 +2,7 @@
 // viewers, beside other servers and beside a bare sender of the same packets.
 // It is a module of its own, so that lenslet depends on none of them.
 //
-//	bench [-n 1,10,50,100,500] [-seconds 2.5] [-rounds 3] [-subjects lensletd,floor,gortsplib,gst] [-transports udp,tcp,multicast]
+//	bench [-n 1,10,50,100,500] [-seconds 2.5] [-rounds 3] [-subjects lensletd,floor,paced,gortsplib,gst] [-transports udp,tcp,multicast]
 //
 // The parts:
 //

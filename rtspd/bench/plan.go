@@ -30,7 +30,7 @@ func parsePlan(args []string, out io.Writer) (plan, error) {
 	n := fs.String("n", "1,10,50,100,500", "numbers of viewers")
 	seconds := fs.Float64("seconds", 2.5, "length of a window, 0.5 to 600")
 	fs.IntVar(&p.rounds, "rounds", 3, "pairs of lensletd and the floor, 1 to 100; 2 more at 50 and 100 viewers")
-	subjects := fs.String("subjects", strings.Join([]string{lensletd, theFloor, gortsplibV5, gstServer}, ","), "what is measured")
+	subjects := fs.String("subjects", strings.Join([]string{lensletd, theFloor, pacedDaemon, gortsplibV5, gstServer}, ","), "what is measured")
 	transports := fs.String("transports", strings.Join([]string{byUDP, byTCP, byMulticast}, ","), "how viewers are served")
 	fs.StringVar(&p.dir, "dir", "../../.cache/bench", "where the clip, programs and the table are")
 	fs.BoolVar(&p.list, "v", false, "print each run")
@@ -54,7 +54,7 @@ func (p *plan) validate() error {
 		given, known []string
 		name         string
 	}{
-		{p.subjects, []string{lensletd, theFloor, gortsplibV5, gstServer}, "subjects"},
+		{p.subjects, []string{lensletd, theFloor, pacedDaemon, gortsplibV5, gstServer}, "subjects"},
 		{p.transports, []string{byUDP, byTCP, byMulticast}, "transports"},
 	} {
 		for _, g := range c.given {
@@ -85,7 +85,9 @@ func (p *plan) runs() []turn {
 		for _, n := range p.viewers {
 			for round := range p.roundsOf(transport, n) {
 				for _, s := range p.subjects {
-					if paired(s) || round == 0 && transport != byMulticast {
+					switch {
+					case s == pacedDaemon && (transport != byUDP || n != pacedViewers):
+					case paired(s) || round == 0 && transport != byMulticast:
 						all = append(all, turn{setting{s, transport, n}, round})
 					}
 				}
@@ -96,7 +98,7 @@ func (p *plan) runs() []turn {
 }
 
 // paired subjects take turns.
-func paired(subject string) bool { return subject == lensletd || subject == theFloor }
+func paired(subject string) bool { return isLensletd(subject) || subject == theFloor }
 
 func (p *plan) roundsOf(transport string, viewers int) int {
 	switch {

@@ -20,7 +20,8 @@ func TestPlan(t *testing.T) {
 	pair := func(by string) []string { return []string{lensletd + " " + by, theFloor + " " + by} }
 	others := []string{gortsplibV5 + " " + byUDP, gstServer + " " + byUDP}
 	one := slices.Concat(pair(byUDP), others, pair(byUDP))
-	fifty := slices.Concat(one, pair(byUDP), pair(byUDP))
+	three := append(pair(byUDP), pacedDaemon+" "+byUDP)
+	fifty := slices.Concat(three, others, three, three, three)
 	if want := slices.Concat(one, fifty, pair(byMulticast), pair(byMulticast)); !slices.Equal(got, want) {
 		t.Errorf("runs %q, want %q", got, want)
 	}
@@ -36,7 +37,7 @@ func TestPlanMistakes(t *testing.T) {
 		{"-seconds 0.1", "-seconds: right would be 0.5 to 600"},
 		{"-seconds 601", "-seconds: right would be 0.5 to 600"},
 		{"-rounds 0", "-rounds: right would be 1 to 100"},
-		{"-subjects vlc", `-subjects: there is no "vlc"; right would be some of lensletd,floor,gortsplib,gst`},
+		{"-subjects vlc", `-subjects: there is no "vlc"; right would be some of lensletd,floor,paced,gortsplib,gst`},
 		{"-transports smoke", `-transports: there is no "smoke"; right would be some of udp,tcp,multicast`},
 		{"-nothing", "flag provided but not defined: -nothing"},
 	} {

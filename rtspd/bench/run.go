@@ -60,7 +60,7 @@ func (s *stage) run(set setting, window time.Duration) (result, error) {
 	runtime.GC() // ours, not in the window
 	time.Sleep(warmUp)
 	var in *insider
-	if set.subject == lensletd {
+	if isLensletd(set.subject) {
 		if in, err = newInsider(sub.target); err != nil {
 			return fail(err)
 		}

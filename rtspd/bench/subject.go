@@ -20,10 +20,17 @@ import (
 // Subjects.
 const (
 	lensletd    = "lensletd"
+	pacedDaemon = "paced" // lensletd with pacing on, by UDP with pacedViewers
 	theFloor    = "floor"
 	gortsplibV5 = "gortsplib"
 	gstServer   = "gst"
 )
+
+// pacedViewers is how many viewers are paced.
+const pacedViewers = 50
+
+// isLensletd tells whether a subject is lensletd, paced or not.
+func isLensletd(subject string) bool { return subject == lensletd || subject == pacedDaemon }
 
 // A target is where a subject serves.
 type target struct {
@@ -56,10 +63,14 @@ type subject struct {
 // command is how a subject is started.
 func (s *stage) command(name string) ([]string, error) {
 	switch name {
-	case lensletd:
+	case lensletd, pacedDaemon:
+		pacing := "off"
+		if name == pacedDaemon {
+			pacing = "on"
+		}
 		config := filepath.Join(s.dir, "lensletd.toml")
-		text := fmt.Sprintf("listen = \"127.0.0.1:0\"\nsource = %q\nauth = \"none\"\nmdns = false\nlog = \"error\"\npacket = %d\nmulticast = \"239.255.77.1:5004\"\npacing = \"off\"\n"+
-			"[limits]\nconnections = 5000\nconnections_per_address = 5000\nsessions_per_address = 5000\n", "file:"+s.clip, packetSize)
+		text := fmt.Sprintf("listen = \"127.0.0.1:0\"\nsource = %q\nauth = \"none\"\nmdns = false\nlog = \"error\"\npacket = %d\nmulticast = \"239.255.77.1:5004\"\npacing = %q\n"+
+			"[limits]\nconnections = 5000\nconnections_per_address = 5000\nsessions_per_address = 5000\n", "file:"+s.clip, packetSize, pacing)
 		return append(s.daemon[:len(s.daemon):len(s.daemon)], "-config", config), os.WriteFile(config, []byte(text), 0o600)
 	case theFloor, gortsplibV5:
 		return []string{s.self, name, s.clip}, nil

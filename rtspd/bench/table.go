@@ -103,7 +103,7 @@ func (r *result) own(clip int64) int64 {
 	if r.memory.clip > 0 {
 		return r.memory.all - r.memory.clip
 	}
-	if r.subject == lensletd {
+	if isLensletd(r.subject) {
 		return r.memory.all
 	}
 	return r.memory.all - clip

@@ -33,7 +33,7 @@ func good() []result {
 			all = append(all, r, f)
 		}
 	}
-	return all
+	return append(all, resultOf(pacedDaemon, byUDP, pacedViewers, 81)) // of the floor's 51
 }
 
 func notMet(results []result) (list []string) {
@@ -52,23 +52,25 @@ func TestTargets(t *testing.T) {
 		t.Errorf("not met: %q", list)
 	}
 	for _, c := range []struct {
+		subject   string
 		transport string
 		viewers   int
 		spoil     func(*result)
 		want      []string
 	}{
-		{byUDP, 50, func(r *result) { r.cpu = 62 }, []string{"CPU of 50 viewers by udp"}},
-		{byTCP, 100, func(r *result) { r.cpu = 133 }, []string{"CPU of 100 viewers by tcp", "cost of a viewer from 10 to 500 by tcp, off its mean"}},
-		{byTCP, 1, func(r *result) { r.cpu = 8.1 }, []string{"fixed cost, one viewer by tcp", "cost of a viewer from 10 to 500 by tcp, off its mean"}},
-		{byUDP, 100, func(r *result) { r.lost = 1 }, []string{"lost packets, 100 viewers by udp"}},
-		{byTCP, 50, func(r *result) { r.latency[0] += time.Microsecond }, []string{"frame ready to read by the last of 50, p50, by tcp"}},
-		{byUDP, 50, func(r *result) { r.latency[1] = 2501 * time.Microsecond }, []string{"frame ready to read by the last of 50, p50, by udp"}},
-		{byUDP, 100, func(r *result) { r.memory.all = 12.1e6 }, []string{"RSS with 100 viewers by udp"}},
-		{byUDP, 500, func(r *result) { r.allocations = 1 }, []string{"heap allocations per frame, any viewers by udp"}},
-		{byUDP, 10, func(r *result) { r.cpu = 17 }, []string{"cost of a viewer from 10 to 500 by udp, off its mean"}},
+		{lensletd, byUDP, 50, func(r *result) { r.cpu = 62 }, []string{"CPU of 50 viewers by udp"}},
+		{pacedDaemon, byUDP, 50, func(r *result) { r.cpu = 82 }, []string{"CPU of 50 viewers by udp, paced"}},
+		{lensletd, byTCP, 100, func(r *result) { r.cpu = 133 }, []string{"CPU of 100 viewers by tcp", "cost of a viewer from 10 to 500 by tcp, off its mean"}},
+		{lensletd, byTCP, 1, func(r *result) { r.cpu = 8.1 }, []string{"fixed cost, one viewer by tcp", "cost of a viewer from 10 to 500 by tcp, off its mean"}},
+		{lensletd, byUDP, 100, func(r *result) { r.lost = 1 }, []string{"lost packets, 100 viewers by udp"}},
+		{lensletd, byTCP, 50, func(r *result) { r.latency[0] += time.Microsecond }, []string{"frame ready to read by the last of 50, p50, by tcp"}},
+		{lensletd, byUDP, 50, func(r *result) { r.latency[1] = 2501 * time.Microsecond }, []string{"frame ready to read by the last of 50, p50, by udp"}},
+		{lensletd, byUDP, 100, func(r *result) { r.memory.all = 12.1e6 }, []string{"RSS with 100 viewers by udp"}},
+		{lensletd, byUDP, 500, func(r *result) { r.allocations = 1 }, []string{"heap allocations per frame, any viewers by udp"}},
+		{lensletd, byUDP, 10, func(r *result) { r.cpu = 17 }, []string{"cost of a viewer from 10 to 500 by udp, off its mean"}},
 	} {
 		all := good()
-		i := slices.IndexFunc(all, func(r result) bool { return r.setting == setting{lensletd, c.transport, c.viewers} })
+		i := slices.IndexFunc(all, func(r result) bool { return r.setting == setting{c.subject, c.transport, c.viewers} })
 		c.spoil(&all[i])
 		var want []string
 		for _, w := range c.want {
@@ -82,7 +84,7 @@ func TestTargets(t *testing.T) {
 
 func TestTargetsThatWereNotMeasured(t *testing.T) {
 	list := notMet([]result{resultOf(lensletd, byUDP, 1, 3)})
-	if len(list) != 14 { // all but the fixed cost and the allocations by UDP
+	if len(list) != 15 { // all but the fixed cost and the allocations by UDP
 		t.Errorf("%d are not met: %q", len(list), list)
 	}
 	for _, l := range list {
@@ -141,6 +143,7 @@ func TestReport(t *testing.T) {
 		"udp 10 lensletd 1 12.0 1.20 1.09 1.09-1.09 0 74-75 2 2.00 2.00 1.00 12.0 5.0 7.0 12.0 0 0.00 0 0 8.00",
 		"udp 10 floor 1 11.0 1.10 - - 0 74-75 2 2.00 2.00 1.00 20.0 15.0 5.0 10.0 0 - 0 0 8.00",
 		"CPU of 50 viewers by udp 1.2 x floor 1.02 1.00 met",
+		"CPU of 50 viewers by udp, paced 1.6 x floor 1.59 1.00 met",
 		"fixed cost, one viewer by udp 8 CPU-ms/s 3.00 2.00 met",
 		"lost packets, 100 viewers by tcp 0 0.00 - met",
 		"not measured: gst by udp with 500 viewers: a viewer got nothing",

@@ -35,7 +35,8 @@ func targets(by map[setting]cell, clip int64) []goal {
 			goal{"cost of a viewer from 10 to 500 by " + t.by + ", off its mean", flat, unevenness(by, t.by, lensletd), "%", unevenness(by, t.by, theFloor)},
 		)
 	}
-	return goals
+	paced := ratios(by[setting{pacedDaemon, byUDP, pacedViewers}], by[setting{theFloor, byUDP, pacedViewers}])
+	return append(goals, goal{fmt.Sprintf("CPU of %d viewers by udp, paced", pacedViewers), 1.6, median(paced), "x floor", 1})
 }
 
 func orNot(v float64, ok bool) float64 {
