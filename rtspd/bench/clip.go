@@ -20,10 +20,17 @@ const (
 	frameRate   = 30
 )
 
-// makeClip has FFmpeg make the clip in a directory, unless it is there: 10 s of
-// 1080p30 at 8 Mbit/s with a key frame every 2 s, noise so that x264 needs them.
-func makeClip(dir string) (string, error) {
-	clip := filepath.Join(dir, "clip-2.264")
+// What makes a clip: a key frame every 2 s, as cameras do, or so many that a
+// moment has several.
+const (
+	usualGOP = 60
+	shortGOP = 4
+)
+
+// makeClip has FFmpeg make the clip in a directory, unless it is there: five GOPs
+// or 2 s of 1080p30 at 8 Mbit/s, noise so that x264 needs them.
+func makeClip(dir string, gop int) (string, error) {
+	clip := filepath.Join(dir, fmt.Sprintf("clip-3-%d.264", gop))
 	if _, err := os.Stat(clip); err == nil {
 		return clip, nil
 	}
@@ -31,10 +38,10 @@ func makeClip(dir string) (string, error) {
 		return "", err
 	}
 	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-y",
-		"-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30", "-t", "10", "-vf", "noise=alls=24:allf=t:all_seed=7",
+		"-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30", "-frames:v", fmt.Sprint(max(5*gop, 60)), "-vf", "noise=alls=24:allf=t:all_seed=7",
 		"-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "high", "-bf", "0", "-pix_fmt", "yuv420p",
 		"-b:v", "8480k", "-maxrate", "8480k", "-bufsize", "1500k",
-		"-x264-params", "keyint=60:min-keyint=60:scenecut=0:sliced-threads=0", "-f", "h264", clip+".part")
+		"-x264-params", fmt.Sprintf("keyint=%d:min-keyint=%[1]d:scenecut=0:sliced-threads=0", gop), "-f", "h264", clip+".part")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("ffmpeg: %w", err)

@@ -5,10 +5,13 @@ import (
 	"time"
 )
 
-// How heap objects are counted.
+// How heap objects are counted: a sample has 4 key frames of shortGOP, and between
+// the clockwork's passes, once a second, there is room for one of 4.
 const (
-	sampleTime  = 400 * time.Millisecond
-	sampleCount = 4
+	sampleTime   = 600 * time.Millisecond
+	sampleFrames = 16 // at least; else the machine stood still
+	sampleCount  = 4
+	sampleTries  = 20
 )
 
 // An insider asks lensletd what only it knows. Of other subjects, where there is
@@ -79,12 +82,13 @@ func (in *insider) allocations() (least float64, err error) {
 		after, _ := ask()
 		asking = min(asking, after-before)
 	}
-	for range sampleCount {
+	for tries, samples := 0, 0; tries < sampleTries && samples < sampleCount; tries++ {
 		before, first := ask()
 		time.Sleep(sampleTime)
 		after, last := ask()
-		if last > first {
-			if made := max(0, float64(after-before-asking)/float64(last-first)); least < 0 || made < least {
+		if frames := last - first; frames >= sampleFrames {
+			samples++
+			if made := max(0, float64(after-before-asking)/float64(frames)); least < 0 || made < least {
 				least = made
 			}
 		}

@@ -40,7 +40,7 @@ func dispatch(args []string) error {
 
 // bench does what is planned, and prints and keeps the table.
 func bench(p *plan) error {
-	st, err := newStage(p.dir)
+	st, err := newStage(p.dir, usualGOP)
 	if err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func bench(p *plan) error {
 }
 
 // newStage makes the clip.
-func newStage(dir string) (*stage, error) {
+func newStage(dir string, gop int) (*stage, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func newStage(dir string) (*stage, error) {
 	if s.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
-	if s.clip, err = makeClip(dir); err != nil {
+	if s.clip, err = makeClip(dir, gop); err != nil {
 		return nil, err
 	}
 	info, err := os.Stat(s.clip)

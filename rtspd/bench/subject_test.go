@@ -83,7 +83,7 @@ func TestJoinFails(t *testing.T) {
 // The others serve some viewers by what they can; so that a ratio means
 // something, all get the same.
 func TestOtherSubjects(t *testing.T) {
-	s, err := newStage("../../.cache/bench")
+	s, err := newStage("../../.cache/bench", usualGOP)
 	if err != nil {
 		t.Fatal(err)
 	}
