@@ -349,8 +349,8 @@ func TestPacingAllocatesNothing(t *testing.T) {
 	}
 	publish()
 	l.rest(func() {
-		if n := testing.AllocsPerRun(50, publish); n > 0 {
-			t.Errorf("%v allocations for a unit", n)
+		if n := allocations(50, publish); n > 0 {
+			t.Errorf("%v allocations for 50 units", n)
 		}
 	})
 }

@@ -140,8 +140,8 @@ func TestPushAllocatesNothing(t *testing.T) {
 			}
 			before := l.stream.Stats()
 			l.rest(func() {
-				if n := testing.AllocsPerRun(50, publish); n > 0 {
-					t.Errorf("%v allocations for %d units", n, len(units))
+				if n := allocations(50, publish); n > 0 {
+					t.Errorf("%v allocations for %d units", n, 50*len(units))
 				}
 			})
 			if after := l.stream.Stats(); after.Packets == before.Packets || after.Skips != before.Skips {

@@ -331,7 +331,7 @@ func checkSRTPAllocations(t *testing.T, options ...option) {
 		publish()
 	}
 	l.rest(func() {
-		if n := testing.AllocsPerRun(50, publish); n > 0 {
+		if n := allocations(50, publish); n > 0 {
 			t.Errorf("%v allocations for %d units", n, len(units))
 		}
 	})
