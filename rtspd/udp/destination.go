@@ -18,6 +18,7 @@ type Destination struct {
 	inet4 unix.RawSockaddrInet4 // if addr is IPv4
 	inet6 unix.RawSockaddrInet6 // IPv4 in the form ::ffff:a.b.c.d
 	whole bool                  // segmentation failed: single packets from now on
+	own   unix.Errno            // what its last message met each time; 0: none
 	from4 *source               // of inet4; nil: the kernel chooses
 	from6 *source               // of inet6
 }
@@ -74,6 +75,22 @@ func (d *Destination) source(family int) *source {
 		return d.from4
 	}
 	return d.from6
+}
+
+// learn notes how a message ended. ECONNREFUSED is none of its own: only an earlier
+// packet can have been refused.
+func (d *Destination) learn(e unix.Errno) {
+	if d.own = 0; isReport(e) && e != unix.ECONNREFUSED {
+		d.own = e
+	}
+}
+
+// attempts is how often a message is sent that meets an errno.
+func (d *Destination) attempts(e unix.Errno) int {
+	if e == d.own {
+		return 2
+	}
+	return attempts
 }
 
 // AddrPort is the address, never in the form ::ffff:a.b.c.d.

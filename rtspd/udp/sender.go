@@ -96,7 +96,8 @@ func cannotSegment(err error) bool {
 // is pending for each ICMP message that comes meanwhile, and each time that the
 // Receiver takes one of several from the queue of errors, since the kernel then
 // tells the next (sock_dequeue_err_skb in net/core/skbuff.c). No more: without a
-// route the error is the message's own, and comes each time.
+// route the error is the message's own, and comes each time. The next message to
+// where that is known is sent again once: the first error may be an earlier packet's.
 const attempts = 16
 
 // transmit is one system call for the messages from the given one on, and again
@@ -110,13 +111,14 @@ func (s *Sender) transmit(d *Destination, p *plan, from int) (int, error) {
 			return 0, err
 		}
 		s.counters.calls.Add(1)
-		if attempt < attempts && isReport(s.errno) {
+		if attempt < d.attempts(s.errno) && isReport(s.errno) {
 			attempt++
 			s.counters.reports.Add(1)
 		} else if s.errno != unix.EINTR {
 			break
 		}
 	}
+	d.learn(s.errno)
 	s.count(s.todo[:s.sent], p.counts[from:])
 	if s.errno != 0 {
 		return s.sent, s.errno

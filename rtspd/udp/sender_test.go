@@ -86,6 +86,37 @@ func TestKernelAnswers(t *testing.T) {
 	}
 }
 
+// Where there was no way the next message is not tried as often, until there is one;
+// that a packet was refused is never the next one's own.
+func TestNoWayIsRemembered(t *testing.T) {
+	s := newSender(t, listen(t, "udp4", "127.0.0.1:0"))
+	d, other := NewDestination(netip.MustParseAddrPort("127.0.0.1:9")), NewDestination(netip.MustParseAddrPort("127.0.0.2:9"))
+	s.Plan(makePackets(100))
+	for i, step := range []struct {
+		to      *Destination
+		answers []answer
+		calls   uint64
+		err     error
+	}{
+		{d, forGood(unix.ENETUNREACH), attempts, unix.ENETUNREACH},
+		{d, forGood(unix.ENETUNREACH), 2, unix.ENETUNREACH},
+		{other, forGood(unix.ENETUNREACH)[1:], attempts, nil},
+		{d, []answer{{0, unix.ECONNREFUSED}, {0, unix.EHOSTUNREACH}, {0, unix.EPERM}}, 4, nil},
+		{d, forGood(unix.ECONNREFUSED), attempts, unix.ECONNREFUSED},
+		{d, forGood(unix.ECONNREFUSED)[1:], attempts, nil},
+		{d, forGood(unix.EPERM), attempts, unix.EPERM},
+		{d, forGood(unix.EHOSTUNREACH), attempts, unix.EHOSTUNREACH},
+		{d, []answer{{0, unix.EHOSTUNREACH}}, 2, nil},
+		{d, forGood(unix.EHOSTUNREACH), attempts, unix.EHOSTUNREACH},
+	} {
+		script(s, step.answers...)
+		before := s.Counters().Calls
+		if _, err := s.Send(step.to); !errors.Is(err, step.err) || s.Counters().Calls-before != step.calls {
+			t.Errorf("step %d: %d calls, error %v; want %d, %v", i, s.Counters().Calls-before, err, step.calls, step.err)
+		}
+	}
+}
+
 // Single packets do not fall back: the error is the caller's.
 func TestSinglePacketFails(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.EIO, unix.EINVAL, unix.EMSGSIZE} {
