@@ -129,7 +129,7 @@ func TestViewersShareAGroup(t *testing.T) {
 	if info := b.rtpInfo(rb); info.Seq != ub[3].seq || info.RTPTime != ub[3].rtptime {
 		t.Errorf("RTP-Info of the second %v, and the key frame is %d", info, ub[3].seq)
 	}
-	if st := l.stream.Stats(); st.Viewers != 2 || st.Packets != uint64(a.media.packets) || st.Copied != 0 || st.Refused != 0 {
+	if st := l.stream.Stats(); st.Viewers != 2 || st.Packets != uint64(a.media.packets) || st.Copied != 0 || st.Refused != 0 || st.Segmented < 4 {
 		t.Errorf("%+v, and %d packets came", st, a.media.packets)
 	}
 	sr, _ := a.senderReport()

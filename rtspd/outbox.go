@@ -116,12 +116,13 @@ func (o *outbox) send(b []byte) {
 	o.add(chunk{other: b})
 }
 
-// sendUnit queues a unit, of which it takes a share.
-func (o *outbox) sendUnit(f *framed) {
+// sendUnit queues a unit, of which it takes a share. False: the connection takes
+// nothing any more.
+func (o *outbox) sendUnit(f *framed) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	f.retain()
-	o.add(chunk{unit: f})
+	return o.add(chunk{unit: f})
 }
 
 // ready tells whether there is room for a unit of that size. False: the viewer
@@ -175,14 +176,16 @@ func (o *outbox) dropUnits() {
 	o.waiting = kept
 }
 
-func (o *outbox) add(c chunk) {
+func (o *outbox) add(c chunk) (taken bool) {
 	if !o.until.IsZero() {
 		c.done()
-		return
+		return false
 	}
-	if len(o.waiting) == 0 && o.raw != nil && o.writeNow(&c) {
-		c.done()
-		return
+	if len(o.waiting) == 0 && o.raw != nil {
+		if all, broken := o.writeNow(&c); all || broken {
+			c.done()
+			return all
+		}
 	}
 	o.waiting = append(o.waiting, c)
 	o.bytes += len(c.rest())
@@ -192,11 +195,12 @@ func (o *outbox) add(c chunk) {
 	case o.wake <- struct{}{}:
 	default: // flush knows already
 	}
+	return true
 }
 
-// writeNow makes one attempt. True: all was written, or the connection is
-// broken, which its reader will notice too.
-func (o *outbox) writeNow(c *chunk) bool {
+// writeNow makes one attempt, and tells whether all was written, or the connection
+// is broken, which its reader will notice too.
+func (o *outbox) writeNow(c *chunk) (all, broken bool) {
 	o.try = c.rest()
 	err := o.raw.Write(o.attempt)
 	n, trouble := o.tried, o.trouble
@@ -206,14 +210,14 @@ func (o *outbox) writeNow(c *chunk) bool {
 	}
 	switch {
 	case errors.Is(err, unix.EAGAIN):
-		return false
+		return false, false
 	case err != nil:
-		return true
+		return false, true
 	}
 	o.progress = monotonic()
 	o.handed += uint64(n)
 	c.off += n
-	return len(c.rest()) == 0
+	return len(c.rest()) == 0, false
 }
 
 // flush writes what is waiting, until finish is called; then what is left, and

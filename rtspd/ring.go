@@ -175,7 +175,7 @@ func (s *Stream) resend(v *viewer, missing []rtp.NACK, now time.Duration) {
 		return
 	}
 	s.sender.Plan(r.batch)
-	n, _ := s.datagrams(v, &burst{packets: r.batch}) // what the kernel does not take is asked for again
+	n, _ := s.datagrams(v, r.batch) // what the kernel does not take is asked for again
 	s.sender.Plan(nil)
 	octets := 0
 	for _, p := range r.batch[:n] {

@@ -22,7 +22,7 @@ type Stats struct {
 	Thinned         int           // viewers now connected who get key frames only
 	P50, P99        time.Duration // capture to kernel, over the last 10 s
 	HasLatency      bool          // P50 and P99 say something
-	Segmented       uint64        // sendmsg calls that carried a run of packets
+	Segmented       uint64        // sendmsg calls that carried a run of packets, to viewers and groups
 	KeyFramesWanted uint64        // key frames asked of the codec
 }
 
@@ -46,7 +46,7 @@ func (s *Stream) Stats() Stats {
 		}
 	}
 	if s.sender != nil {
-		st.Segmented = s.sender.Counters().Segmented
+		st.Segmented += s.sender.Counters().Segmented
 	}
 	st.Copied += s.pool.copied.Load()
 	s.mu.Unlock()

@@ -248,12 +248,7 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 		first = v.group.begin(b) || first
 	}
 	n, octets := len(b.packets), b.octets
-	if v.out != nil {
-		v.out.sendUnit(s.framedFor(v, b))
-	} else if sent, crowded := s.datagrams(v, b); sent < n {
-		if crowded {
-			v.lossAt = monotonic()
-		}
+	if sent := s.hand(v, b); sent < n {
 		s.sent.Refused += uint64(n - sent)
 		v.refused.packets += uint32(n - sent)
 		v.refused.octets += uint32(octets - octets*sent/n)
@@ -269,17 +264,31 @@ func (s *Stream) sendTo(v *viewer, b *burst) bool {
 	return n > 0
 }
 
-// datagrams sends the packets by UDP, and tells how many the kernel took, and
-// whether it had no room for the others. An error is one of this viewer's, and
-// counted by what was not sent.
-func (s *Stream) datagrams(v *viewer, b *burst) (sent int, crowded bool) {
-	var err error
-	if v.group != nil {
-		sent, err = v.group.send(b.packets)
-	} else {
-		sent, err = s.sender.Send(v.rtpTo)
+// hand gives the packets to the kernel, or to a viewer's queue, and tells how many
+// were taken. An error is one of this viewer's, and counted by what was not sent.
+func (s *Stream) hand(v *viewer, b *burst) (sent int) {
+	if v.out != nil {
+		if !v.out.sendUnit(s.framedFor(v, b)) {
+			return 0
+		}
+		return len(b.packets)
 	}
-	return sent, err == nil && sent < len(b.packets)
+	sent, err := s.datagrams(v, b.packets)
+	if err == nil && sent < len(b.packets) { // there was no room
+		v.lossAt = monotonic()
+	}
+	return sent
+}
+
+// datagrams sends packets by UDP as udp.Sender.Send does.
+func (s *Stream) datagrams(v *viewer, packets []rtp.Packet) (int, error) {
+	if v.group == nil {
+		return s.sender.Send(v.rtpTo)
+	}
+	before := v.group.sender.Counters().Segmented
+	n, err := v.group.send(packets)
+	s.sent.Segmented += v.group.sender.Counters().Segmented - before
+	return n, err
 }
 
 // letGo forgets the unit, which may be unmapped after its release.
