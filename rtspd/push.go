@@ -33,6 +33,7 @@ type Push struct {
 type pushTimes struct {
 	first, most time.Duration // between two attempts: the first pause, which doubles up to the last
 	steady      time.Duration // the first pause again after publishing for so long
+	picture     time.Duration // of the wait for the first picture
 	limit       time.Duration // of an answer
 	farewell    time.Duration // of the answer to TEARDOWN
 	stall       time.Duration // of a connection that takes no byte
@@ -62,7 +63,7 @@ func (s *Server) Push(cfg PushConfig, stream *Stream) (*Push, error) {
 
 func usualTimes() pushTimes {
 	return pushTimes{
-		first: time.Second, most: time.Minute, steady: time.Minute, limit: 10 * time.Second, farewell: time.Second,
+		first: time.Second, most: time.Minute, steady: time.Minute, picture: 10 * time.Second, limit: 10 * time.Second, farewell: time.Second,
 		stall: 10 * time.Second,
 	}
 }
@@ -154,7 +155,7 @@ func (p *Push) attempt(ctx context.Context) (streamed time.Duration, _ error) {
 func (p *Push) awaitPicture(ctx context.Context) error {
 	t := time.NewTicker(50 * time.Millisecond)
 	defer t.Stop()
-	for limit := time.Now().Add(p.limit); ; {
+	for limit := time.Now().Add(p.picture); ; {
 		if _, ok := p.stream.describe(p.name, netip.IPv4Unspecified()); ok && !p.stream.isRecalled() {
 			return nil
 		}

@@ -180,7 +180,7 @@ func TestPushWaitsForAPicture(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.pushTimes = hasty
-	p.limit = 100 * time.Millisecond
+	p.picture = 100 * time.Millisecond
 	l.serve("127.0.0.1:0")
 	s.open()
 	awaitStatus(t, p, "failed: the camera gives no picture")

@@ -241,7 +241,7 @@ func continuous(t testing.TB, packets [][]byte) {
 // hasty are short times, for tests that want to see what comes next.
 var hasty = pushTimes{
 	first: time.Millisecond, most: 4 * time.Millisecond, steady: time.Hour,
-	limit: patience, farewell: patience, stall: patience,
+	picture: patience, limit: patience, farewell: patience, stall: patience,
 }
 
 // pushing is a lab that pushes to s, with the parameter sets known.
