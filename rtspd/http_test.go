@@ -232,9 +232,9 @@ func TestShutdownOfTunnels(t *testing.T) {
 	c := l.tunnel("playing", 0).setupTCP()
 	c.play()
 	await(t, "all are there", func() bool { return l.tunnelsLeft() == 5+3 })
-	begun := time.Now()
+	took := stopwatch()
 	l.stop()
-	if d := time.Since(begun); d > 2*time.Second {
+	if d := took(); d > 2*time.Second {
 		t.Errorf("it took %v", d)
 	}
 	idle.gone()

@@ -98,9 +98,9 @@ func TestPushStops(t *testing.T) {
 		if fill {
 			l.fill()
 		}
-		begun := time.Now()
+		took := stopwatch()
 		l.stop()
-		if d := time.Since(begun); d > 2*time.Second {
+		if d := took(); d > 2*time.Second {
 			t.Errorf("stopping took %v", d)
 		}
 		close(release)

@@ -21,9 +21,9 @@ const stopLimit = 2 * time.Second
 // stopsInTime ends the server and measures.
 func (l *lab) stopsInTime() {
 	l.t.Helper()
-	begun := time.Now()
+	took := stopwatch()
 	l.stop()
-	if d := time.Since(begun); d >= stopLimit {
+	if d := took(); d >= stopLimit {
 		l.t.Errorf("the shutdown took %v", d)
 	}
 }
