@@ -270,12 +270,22 @@ func (r *readers) finish(begun totals, pictures int, most time.Duration) yield {
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	y := yield{arrivals: slices.Clone(r.gallery.arrivals), clock: r.clock, lost: r.sum().minus(begun).lost, least: math.MaxInt}
+	y := yield{arrivals: slices.Clone(r.gallery.arrivals), clock: r.clock, lost: r.sum().minus(begun).lost, least: r.least()}
 	for _, v := range r.viewers {
-		y.least, y.most = min(y.least, v.pictures), max(y.most, v.pictures)
+		y.most = max(y.most, v.pictures)
 	}
 	y.missed = r.gallery.begun - len(y.arrivals)
 	return y
+}
+
+// least is the number of the window's pictures of the viewer that has the fewest.
+// The lock is held.
+func (r *readers) least() int {
+	least := math.MaxInt
+	for _, v := range r.viewers {
+		least = min(least, v.pictures)
+	}
+	return least
 }
 
 // await waits until something holds, for a time at most, or until a viewer was cut

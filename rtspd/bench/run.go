@@ -36,6 +36,10 @@ type result struct {
 	missed      int             // pictures that came to a viewer, not to all
 }
 
+// picturesLeast is how many pictures a viewer has in a window: one in which the
+// machine stands still is longer.
+const picturesLeast = 10
+
 // warmUp is between the first packets and the window.
 const warmUp = 700 * time.Millisecond
 
@@ -114,6 +118,7 @@ func (s *stage) measure(sub *subject, p *party, in *insider, window time.Duratio
 		return res, err
 	}
 	time.Sleep(window)
+	p.readers.await(patience, func() bool { return p.readers.least() >= picturesLeast })
 	seen := p.readers.totals().minus(begun)
 	end, err := sub.read()
 	if err != nil {

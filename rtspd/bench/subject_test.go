@@ -105,11 +105,14 @@ func TestOtherSubjects(t *testing.T) {
 				t.Fatal(err)
 			}
 			timed := len(r.latency) > 0 || c.subject == gstServer // its first sender report may come later
-			if r.lost != 0 || len(r.spread) == 0 || !timed || r.cpu <= 0 || r.memory.all <= 0 {
+			if len(r.spread) == 0 || !timed || r.cpu <= 0 || r.memory.all <= 0 {
 				t.Errorf("%+v", r)
 			}
-			if r.megabits < 2 || r.megabits > 16 {
-				t.Errorf("%.1f Mbit/s for each viewer", r.megabits)
+			if (isLensletd(c.subject) || c.subject == theFloor) && r.lost != 0 { // others may lose on a busy machine
+				t.Errorf("%d packets lost", r.lost)
+			}
+			if m := r.megabits * r.seconds * frameRate / float64(r.most); m < 2 || m > 16 {
+				t.Errorf("%.1f Mbit/s for each viewer", m)
 			}
 		})
 	}
