@@ -18,6 +18,7 @@ import (
 	"time"
 
 	psrtp "github.com/pion/srtp/v3"
+	"golang.org/x/sys/unix"
 )
 
 // headers of a request: name, value, name, value.
@@ -272,12 +273,28 @@ func (c *client) openUDP(host string) (port int) {
 			_ = a.Close()
 			continue
 		}
-		_ = a.SetReadBuffer(4 << 20)
+		c.hold(a)
 		c.udp = [2]*net.UDPConn{a, b}
 		return port
 	}
 	c.t.Fatal("no UDP ports")
 	return 0
+}
+
+// hold lets the kernel keep a lot for a client that does not run now.
+func (c *client) hold(u *net.UDPConn) {
+	c.t.Helper()
+	const most = 16 << 20 // bytes
+	if u.SetReadBuffer(most) != nil {
+		c.t.Fatal("the buffer cannot be set")
+	}
+	raw, err := u.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, most) }) // else as much as net.core.rmem_max grants
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 func (c *client) track() string { return c.lab.url + "/trackID=0" }

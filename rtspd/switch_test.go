@@ -1,9 +1,10 @@
 package rtspd
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,8 +57,11 @@ func throughSwitch(t *testing.T, pacing Pacing) (lost float64) {
 	})
 	c.play()
 	first := l.next() - 4 // of the unit that play publishes
-	arrived := make(chan int)
-	go func() { arrived <- countPackets(c.udp[0]) }()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		c.awaitEnd()
+	}()
 	for i := range switchUnits {
 		if i%30 == 0 {
 			l.publishInTime(true, switchKey)
@@ -68,8 +72,8 @@ func throughSwitch(t *testing.T, pacing Pacing) (lost float64) {
 	sent := l.next() - first
 	for { // until the viewer has seen the end
 		select {
-		case n := <-arrived:
-			return 1 - float64(n)/float64(sent)
+		case <-over:
+			return float64(dropped(t, camera)) / float64(sent)
 		default:
 			l.publishInTime(false, 1)
 		}
@@ -93,16 +97,27 @@ func (l *lab) next() uint16 {
 	return l.stream.packetizer.Next()
 }
 
-// countPackets counts what comes, up to the first packet of one byte.
-func countPackets(c *net.UDPConn) (n int) {
+// awaitEnd reads up to the first packet of one byte.
+func (c *client) awaitEnd() {
 	buf := make([]byte, 1<<16)
-	seen := map[uint16]bool{}
-	_ = c.SetReadDeadline(time.Now().Add(patience))
 	for {
-		size, err := c.Read(buf)
-		if err != nil || size == 12+1 {
-			return len(seen)
+		_ = c.udp[0].SetReadDeadline(time.Now().Add(patience))
+		if size, err := c.udp[0].Read(buf); err != nil || size == 12+1 {
+			return
 		}
-		seen[binary.BigEndian.Uint16(buf[2:])] = true
 	}
+}
+
+// dropped is how many packets the switch had no room for, as it counted them: a
+// viewer that does not run now loses others.
+func dropped(t *testing.T, at *nettest.End) (n int) {
+	t.Helper()
+	var out []byte
+	var err error
+	at.Do(t, func() { out, err = exec.Command("tc", "-s", "qdisc", "show", "dev", at.Name).CombinedOutput() })
+	_, counts, ok := strings.Cut(string(out), "(dropped ")
+	if _, bad := fmt.Sscan(strings.ReplaceAll(counts, ",", " "), &n); err != nil || !ok || bad != nil {
+		t.Fatalf("tc: %v\n%s", err, out)
+	}
+	return n
 }
