@@ -122,8 +122,9 @@ func (t *thinner) take(at time.Duration) bool {
 	if at < t.due-t.slack {
 		return false
 	}
+	first := t.due == 0
 	t.due += t.interval
-	if t.due < at-t.interval { // the first frame, or one after a pause
+	if first || t.due < at-t.interval { // the first frame, or one after a pause
 		t.due = at + t.interval
 	}
 	return true
