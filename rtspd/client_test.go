@@ -10,7 +10,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -65,18 +64,7 @@ type client struct {
 
 func (l *lab) dial() *client {
 	l.t.Helper()
-	return l.dialBy(&net.Dialer{})
-}
-
-// dialInside connects as the board itself does.
-func (l *lab) dialInside() *client {
-	l.t.Helper()
-	return l.dialBy(&net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(Inside(), 0))})
-}
-
-func (l *lab) dialBy(d *net.Dialer) *client {
-	l.t.Helper()
-	nc, err := d.Dial("tcp", l.addr)
+	nc, err := net.Dial("tcp", l.addr)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -117,7 +117,7 @@ func TestViewersLimit(t *testing.T) {
 func TestTheBoardItselfIsNoViewer(t *testing.T) {
 	l := newLab(t, directions(Directions{Viewers: 1}), func(c *Config, _ *StreamConfig) { c.Limits.Connections = 3 })
 	l.publish(true, 100)
-	self := l.dialInside().setupTCP()
+	self := l.dialFrom(Inside().String()).setupTCP()
 	a, b := l.dial(), l.dial()
 	a.setupTCP()
 	if r := b.trySetup(); r.status != 453 {
@@ -125,7 +125,7 @@ func TestTheBoardItselfIsNoViewer(t *testing.T) {
 	}
 	watches := func() {
 		t.Helper()
-		c := l.dialInside()
+		c := l.dialFrom(Inside().String())
 		c.must(200, "DESCRIBE", l.url, nil, "")
 		c.setupTCP().play()
 		c.receive(1)
