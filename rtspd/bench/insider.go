@@ -10,7 +10,7 @@ import (
 const (
 	sampleTime   = 600 * time.Millisecond
 	sampleFrames = 16 // at least; else the machine stood still
-	sampleCount  = 4
+	sampleCount  = 4  // and more where each of them had something else in it
 	sampleTries  = 20
 )
 
@@ -82,7 +82,7 @@ func (in *insider) allocations() (least float64, err error) {
 		after, _ := ask()
 		asking = min(asking, after-before)
 	}
-	for tries, samples := 0, 0; tries < sampleTries && samples < sampleCount; tries++ {
+	for tries, samples := 0, 0; tries < sampleTries && (samples < sampleCount || least > allocationsMost); tries++ {
 		before, first := ask()
 		time.Sleep(sampleTime)
 		after, last := ask()
