@@ -122,18 +122,27 @@ func (d *calls) isBroken() bool {
 	return d.broken
 }
 
-// call runs f, and waits for its end until ctx ends. False: f goes on, or was
-// not begun.
-func (d *calls) call(ctx context.Context, f func()) bool {
+// start runs f, whose end closes done. nil: f was not begun.
+func (d *calls) start(f func()) (done chan struct{}) {
 	if !d.enter() {
-		return false
+		return nil
 	}
-	done := make(chan struct{})
+	done = make(chan struct{})
 	go func() {
 		f()
 		d.leave()
 		close(done)
 	}()
+	return done
+}
+
+// call runs f, and waits for its end until ctx ends. False: f goes on, or was
+// not begun.
+func (d *calls) call(ctx context.Context, f func()) bool {
+	done := d.start(f)
+	if done == nil {
+		return false
+	}
 	select {
 	case <-done:
 		return true
@@ -175,48 +184,39 @@ func read[D io.Closer, T any](ctx context.Context, d *device[D], f func(D) (T, e
 	case <-ctx.Done():
 		return v, errSilent
 	}
-	if !d.enter() {
-		<-d.turn
-		return v, errSilent
-	}
-	type answer struct {
+	var answer struct { // guarded by mu
+		is  bool
 		v   T
 		err error
 	}
-	answers := make(chan answer, 1)
-	go func() {
+	done := d.start(func() {
 		v, err := f(d.is)
-		answers <- answer{v, err}
-		d.setSlow(false)
+		d.mu.Lock()
+		answer.is, answer.v, answer.err, d.slow = true, v, err, false
+		d.mu.Unlock()
 		<-d.turn
-		d.leave()
-	}()
+	})
+	if done == nil {
+		<-d.turn
+		return v, errSilent
+	}
 	select {
-	case a := <-answers:
-		return a.v, a.err
+	case <-done:
 	case <-ctx.Done():
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	select {
-	case a := <-answers:
-		return a.v, a.err
-	default:
+	if !answer.is {
 		d.slow = true
 		return v, errSilent
 	}
+	return answer.v, answer.err
 }
 
 func (d *calls) isSlow() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.slow
-}
-
-func (d *calls) setSlow(slow bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.slow = slow
 }
 
 // order is ask for a call without a result.
