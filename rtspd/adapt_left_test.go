@@ -9,10 +9,7 @@ import (
 
 // Where the slow viewer has left, nobody knows that its network carries more.
 func TestSlowViewerLeaves(t *testing.T) {
-	a := newAdaptive(t, rate.Slowest)
-	c := a.dial().setupUDP()
-	c.play()
-	v := a.viewer(c)
+	a, c, v := watched(t, rate.Slowest)
 	a.seconds(5, map[*viewer]float64{v: 0})
 	a.seconds(1, map[*viewer]float64{v: 0.5})
 	c.must(200, "TEARDOWN", a.url, nil, "")

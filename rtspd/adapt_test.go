@@ -41,6 +41,14 @@ func newAdaptive(t *testing.T, policy rate.Policy, options ...option) *adaptive 
 	return a
 }
 
+// watched is one with a viewer that plays by UDP.
+func watched(t *testing.T, policy rate.Policy) (*adaptive, *client, *viewer) {
+	a := newAdaptive(t, policy)
+	c := a.dial().setupUDP()
+	c.play()
+	return a, c, a.viewer(c)
+}
+
 // viewer is the one of a client.
 func (a *adaptive) viewer(c *client) *viewer { return a.srv.session(c.session).viewer.Load() }
 
@@ -66,10 +74,7 @@ func (a *adaptive) seconds(n int, lost map[*viewer]float64) {
 }
 
 func TestCodecFollowsTheOnlyViewer(t *testing.T) {
-	a := newAdaptive(t, rate.Majority)
-	c := a.dial().setupUDP()
-	c.play()
-	v := a.viewer(c)
+	a, _, v := watched(t, rate.Majority)
 	a.seconds(5, map[*viewer]float64{v: 0})
 	if len(a.told) != 0 {
 		t.Fatalf("%v is told though all is well", a.told)
@@ -98,10 +103,7 @@ func TestCodecFollowsTheOnlyViewer(t *testing.T) {
 
 // What the kernel had no room for was there to be carried, and was not.
 func TestRefusedPacketsCount(t *testing.T) {
-	a := newAdaptive(t, rate.Majority)
-	c := a.dial().setupUDP()
-	c.play()
-	v := a.viewer(c)
+	a, _, v := watched(t, rate.Majority)
 	a.seconds(5, map[*viewer]float64{v: 0})
 	a.stream.mu.Lock()
 	v.packets, v.octets = v.packets-250, v.octets-250*1500
@@ -366,10 +368,7 @@ func TestSentLog(t *testing.T) {
 }
 
 func TestStatisticsOfASession(t *testing.T) {
-	a := newAdaptive(t, rate.Majority)
-	c := a.dial().setupUDP()
-	c.play()
-	v := a.viewer(c)
+	a, c, v := watched(t, rate.Majority)
 	own := "session_packets_sent\r\nsession_packets_lost\r\nsession_jitter\r\nsession_round_trip\r\nsession_bitrate\r\nsession_thinned\r\n"
 	get := func(status int, who *client, body string) response {
 		h := headers{"Content-Type", "text/parameters"}
@@ -397,10 +396,7 @@ func TestStatisticsOfASession(t *testing.T) {
 
 // Bad news does not wait for the clock, but the codec is told once a second at most.
 func TestBadNewsIsUrgent(t *testing.T) {
-	a := newAdaptive(t, rate.Majority)
-	c := a.dial().setupUDP()
-	c.play()
-	v := a.viewer(c)
+	a, _, v := watched(t, rate.Majority)
 	a.seconds(5, map[*viewer]float64{v: 0})
 	tell := func(after time.Duration, lost int32) bool {
 		a.now += after
