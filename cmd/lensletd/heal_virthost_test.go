@@ -25,6 +25,7 @@ const faultTools = `
 E=/sys/module/vh264enc/parameters
 encoder() { echo vh264enc >/sys/bus/platform/drivers/vh264enc/$1; }
 camera() { echo vivid.0 >/sys/bus/platform/drivers/vivid/$1; }
+away() { until rmmod $1; do sleep 0.1; done; } # when the last file is closed
 control() { # of the camera that streams, wherever it is
 	for n in /sys/class/video4linux/video*; do
 		case $(cat $n/name) in vivid-000-vid-cap) v4l2-ctl -d /dev/${n##*/} -c $1 || true ;; esac
@@ -121,6 +122,7 @@ func TestBoardHeals(t *testing.T) {
 		{"a refused start", "echo 22 >$E/streamon_fail; echo 1 >$E/hang_mode; echo 1 >$E/hang_after; sleep 2; echo 0 >$E/streamon_fail", 5 * time.Second},
 		{"latency", "echo 700 >$E/latency_ms; sleep 1.5; echo 0 >$E/latency_ms", 5 * time.Second},
 		{"an encoder that is away", "encoder unbind; sleep 1.5; encoder bind", 2 * time.Second},
+		{"an encoder whose module is loaded again", "encoder unbind; away vh264enc; sleep 1; modprobe vh264enc", 2 * time.Second},
 		{"short memory", "echo 1100 >$E/memory_kb; echo 1 >$E/hang_mode; echo 1 >$E/hang_after", 5 * time.Second},
 		{"enough memory again", "echo 0 >$E/memory_kb; echo 1 >$E/hang_mode; echo 1 >$E/hang_after", 5 * time.Second},
 		{"a DQBUF that never returns", "echo 1 >$E/block_dqbuf", 5 * time.Second},
